@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Document is a decoded file that still knows where everything stood.
+type Document struct {
+	// File is the name that errors give.
+	File string
+	// Object is what the file holds, with defaults filled in.
+	Object    Object
+	positions map[Path]position
+}
+
+// Decode reads one file of any kind. The error is a *FileError with every
+// fault of the file.
+func Decode(file string, data []byte) (*Document, error) {
+	doc, t := parse(data)
+	d := &Document{File: file, positions: t.positions}
+	if len(t.faults) > 0 {
+		return nil, d.Fail(t.faults)
+	}
+	object, fault := newObject(doc)
+	if fault != nil {
+		return nil, d.Fail([]Fault{*fault})
+	}
+	faults, wrong := validate(object.Head().Kind, doc)
+	slices.SortFunc(wrong, func(a, b []string) int { return len(b) - len(a) })
+	for _, location := range wrong {
+		prune(doc, location)
+	}
+	faults = append(faults, finish(object, doc, faults)...)
+	if err := d.Fail(faults); err != nil {
+		return nil, err
+	}
+	d.Object = object
+	return d, nil
+}
+
+// newObject picks the Go type by the document's kind.
+func newObject(doc any) (Object, *Fault) {
+	m, ok := doc.(map[string]any)
+	if !ok {
+		f := Faultf("", "got %s, want apiVersion, kind, metadata and spec", describe(doc))
+		return nil, &f
+	}
+	kind, ok := m["kind"].(string)
+	if !ok {
+		f := Faultf("kind", "missing; want %s", OneOf(kinds()))
+		return nil, &f
+	}
+	make, ok := newByKind[Kind(kind)]
+	if !ok {
+		f := Faultf("kind", "%s", Unknown("kind", Kind(kind), kinds()))
+		return nil, &f
+	}
+	o := make()
+	o.Head().Kind = Kind(kind)
+	return o, nil
+}
+
+var newByKind = map[Kind]func() Object{
+	KindApplication: func() Object { return new(Application) },
+	KindStudy:       func() Object { return new(Study) },
+	KindEnsemble:    func() Object { return new(Ensemble) },
+	KindEnvironment: func() Object { return new(Environment) },
+}
+
+func kinds() []Kind {
+	return []Kind{KindApplication, KindStudy, KindEnsemble, KindEnvironment}
+}
+
+// finish decodes what the schema let through, fills defaults and checks. A
+// fault on or around a field that the schema has reported already says nothing
+// new and is left out.
+func finish(object Object, doc any, known []Fault) []Fault {
+	b, err := json.Marshal(doc)
+	if err == nil {
+		err = json.Unmarshal(b, object)
+	}
+	if err != nil {
+		if len(known) > 0 {
+			return nil
+		}
+		return []Fault{Faultf("", "%v", err)}
+	}
+	object.Default()
+	return slices.DeleteFunc(object.Check(), func(f Fault) bool {
+		return slices.ContainsFunc(known, func(k Fault) bool {
+			return k.Path.holds(f.Path) || f.Path.holds(k.Path)
+		})
+	})
+}
+
+// At gives the line and column of a path, or of the nearest value around it.
+func (d *Document) At(p Path) (line, column int) {
+	for {
+		if at, ok := d.positions[p]; ok {
+			return at.line, at.column
+		}
+		if p == "" {
+			return 0, 0
+		}
+		p = p.parent()
+	}
+}
+
+// Fail puts positions on faults and gives them as one *FileError; without any
+// it gives nil.
+func (d *Document) Fail(faults []Fault) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	faults = slices.Clone(faults)
+	for i := range faults {
+		if f := &faults[i]; f.Line == 0 {
+			f.Line, f.Column = d.At(f.Path)
+		}
+	}
+	sortFaults(faults)
+	return &FileError{File: d.File, Faults: faults}
+}
+
+// Encode writes an object as YAML that Decode reads back to an equal one.
+func Encode(w io.Writer, o Object) error {
+	b, err := json.Marshal(o)
+	if err != nil {
+		return fmt.Errorf("encoding %s %q: %w", o.Head().Kind, o.Head().Metadata.Name, err)
+	}
+	y, err := yaml.JSONToYAML(b)
+	if err != nil {
+		return fmt.Errorf("encoding %s %q: %w", o.Head().Kind, o.Head().Metadata.Name, err)
+	}
+	_, err = w.Write(y)
+	return err
+}
+
+// describe names a value's type for a message.
+func describe(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "nothing"
+	case bool:
+		return fmt.Sprintf("the boolean %t", v)
+	case json.Number:
+		return fmt.Sprintf("the number %s", v)
+	case string:
+		if len(v) > 40 {
+			v = v[:40] + "…"
+		}
+		return fmt.Sprintf("the string %q", strings.ToValidUTF8(v, "\uFFFD"))
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "a mapping"
+	default:
+		return fmt.Sprintf("%T", v)
+	}
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+
+package spec_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/converged-computing/ensemble/spec"
+	"github.com/google/go-cmp/cmp"
+)
+
+const head = "apiVersion: converged-computing.org/v1alpha1\nkind: Study\nmetadata: {name: demo}\n"
+
+func TestDecodeReportsEveryFaultAtItsPlace(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, file, want string }{
+		{"an unknown field has a suggestion", head + `spec:
+  sweeps:
+  - apps: lammps
+    taks: [1, 2]
+`, `f.yaml:7:5: spec.sweeps[0].taks: unknown field "taks"; did you mean "tasks"?`},
+		{"several faults come in the order of the file", head + `spec:
+  repetitions: 0
+  ordr: blocked
+  sweeps:
+  - apps: lammps
+    tasks: [one, 2, 2]
+    sampler: {kind: sobl}
+    run: {timeout: 90}
+  - apps: hpcc
+    zip:
+    - {tasks: [1, 2], nodes: [1, 2, 3]}
+    bindTo: cores
+`, `f.yaml:5:3: spec.repetitions: got the number 0, want 1 at least
+f.yaml:6:3: spec.ordr: unknown field "ordr"; did you mean "order"?
+f.yaml:9:13: spec.sweeps[0].tasks[0]: got the string "one", want a whole number from 1 to 2147483647
+f.yaml:9:21: spec.sweeps[0].tasks[2]: the value 2 is given twice
+f.yaml:10:15: spec.sweeps[0].sampler.kind: got the string "sobl"; did you mean "sobol"? want "full", "random", "latin-hypercube", "sobol" or "covering"
+f.yaml:11:11: spec.sweeps[0].run.timeout: got the number 90, want a string
+f.yaml:14:7: spec.sweeps[1].zip[0]: axes that advance together have [3 2] values; want the same number of each
+f.yaml:15:5: spec.sweeps[1].bindTo: got "cores", want "none", "core", "socket" or "numa"`},
+		{"a wrong type names the types that would be right", head + `spec:
+  sweeps:
+  - apps: lammps
+    tasks: {from: 1, to: two}
+    nodes: [[1]]
+`, `f.yaml:7:22: spec.sweeps[0].tasks.to: got the string "two", want a number
+f.yaml:8:13: spec.sweeps[0].nodes[0]: got a list, want a number, a string or true or false`},
+		{"an unknown kind has a suggestion", "apiVersion: converged-computing.org/v1alpha1\nkind: Studdy\n",
+			`f.yaml:2:1: kind: unknown kind "Studdy"; did you mean "Study"?`},
+		{"a file without a kind says what is missing", "a: 1\n",
+			`f.yaml:1:2: kind: missing; want "Application", "Study", "Ensemble" or "Environment"`},
+		{"an empty file says what it should hold", "# nothing\n",
+			"f.yaml: the file is empty; want apiVersion, kind, metadata and spec"},
+		{"a list is no object", "- 1\n", "f.yaml:1:1: got a list, want apiVersion, kind, metadata and spec"},
+		{"a second document is refused", head + "---\n" + head, "f.yaml:5:11: a second document; want one document in a file"},
+		{"broken YAML has a place", "a: [1, 2\nb: }\n", ""},
+		{"a field given twice is named", head + "spec: {}\nspec: {}\n", ""},
+		{"an alias without an anchor is named", head + "spec: *nowhere\n", `f.yaml:4:7: spec: the alias *nowhere has no anchor before it`},
+		{"an infinite number is refused", head + "spec:\n  sweeps:\n  - {apps: a, tasks: .inf}\n",
+			`f.yaml:6:22: spec.sweeps[0].tasks: ".inf" is not used here; want a plain value`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := spec.Decode("f.yaml", []byte(c.file))
+			var fe *spec.FileError
+			if !errors.As(err, &fe) {
+				t.Fatalf("got %v, want a *FileError", err)
+			}
+			if c.want == "" {
+				if fe.Faults[0].Line == 0 {
+					t.Errorf("the fault has no line: %v", err)
+				}
+				t.Log(err)
+				return
+			}
+			if d := cmp.Diff(c.want, err.Error()); d != "" {
+				t.Errorf("faults (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestAliasesCannotBlowUp(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	b.WriteString(head + "a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n")
+	for i := range 9 {
+		from, to := string(rune('0'+i)), string(rune('1'+i))
+		b.WriteString("a" + to + ": &a" + to + " [" + strings.Repeat("*a"+from+",", 9) + "*a" + from + "]\n")
+	}
+	_, err := spec.Decode("bomb.yaml", []byte(b.String()))
+	if err == nil || !strings.Contains(err.Error(), "too large or too deep") {
+		t.Fatalf("got %v, want a file that is too large", err)
+	}
+}
+
+const full = head + `spec:
+  seed: 18446744073709551615
+  repetitions: 3
+  environments:
+  - {name: here, nodes: 1, coresPerNode: 2, pricePerNodeHour: 0.5}
+  sweeps:
+  - apps: lammps
+    tasks: [1, 2]
+    parameters:
+      cells: {from: 8, to: 32, times: 2}
+      text: ["yes", "1e3", "012", "multi\nline: - # x\n", " lead", "null", "~", ""]
+      real: [1.0, 2.5e-10, 3]
+    run: {timeout: 1m30s, shared: true, noise: {wait: 0s}}
+`
+
+func TestEncodeAndDecodeAreInverse(t *testing.T) {
+	t.Parallel()
+	d, err := spec.Decode("full.yaml", []byte(full))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := spec.Encode(&b, d.Object); err != nil {
+		t.Fatal(err)
+	}
+	again, err := spec.Decode("again.yaml", b.Bytes())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b.Bytes())
+	}
+	if diff := cmp.Diff(d.Object, again.Object, cmp.AllowUnexported(spec.Value{})); diff != "" {
+		t.Errorf("after a round trip (-before +after):\n%s\n%s", diff, b.Bytes())
+	}
+}
+
+func TestRangesGiveTheirPoints(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		r    spec.Range
+		want []spec.Value
+	}{
+		{"whole steps give integers", spec.Range{From: 1, To: 7, By: 2}, []spec.Value{spec.Of(1), spec.Of(3), spec.Of(5), spec.Of(7)}},
+		{"the last point of decimal steps is kept", spec.Range{From: 0.1, To: 0.3, By: 0.1}, []spec.Value{spec.Of(0.1), spec.Of(0.2), spec.Of(0.3)}},
+		{"a ratio doubles", spec.Range{From: 1, To: 9, Times: 2}, []spec.Value{spec.Of(1), spec.Of(2), spec.Of(4), spec.Of(8)}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got := (&spec.Axis{Range: &c.r}).Points()
+			if d := cmp.Diff(c.want, got, cmp.AllowUnexported(spec.Value{})); d != "" {
+				t.Errorf("points (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestSchemasAreUpToDate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Mkdir(dir+"/schema", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []spec.Kind{spec.KindApplication, spec.KindStudy, spec.KindEnsemble, spec.KindEnvironment} {
+		if _, err := spec.Schema(k); err != nil {
+			t.Error(err)
+		}
+	}
+	cmd := exec.Command("go", "run", "./internal/schemagen", "-out", dir+"/schema")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, name := range []string{"application", "study", "ensemble", "environment"} {
+		want, err := os.ReadFile(dir + "/schema/" + name + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile("schema/" + name + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(want, got) {
+			t.Errorf("schema/%s.json is not what the types say; run go generate ./spec", name)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(full))
+	f.Add([]byte("apiVersion: converged-computing.org/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec: {description: x, parameters: {n: {type: int, default: 1}}}\n"))
+	f.Add([]byte("a: &a [*a]\nb: {<<: *a}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d, err := spec.Decode("fuzz.yaml", data)
+		if err != nil {
+			var fe *spec.FileError
+			if !errors.As(err, &fe) || len(fe.Faults) == 0 {
+				t.Fatalf("got %v, want a *FileError with faults", err)
+			}
+			return
+		}
+		var b bytes.Buffer
+		if err := spec.Encode(&b, d.Object); err != nil {
+			t.Fatal(err)
+		}
+		again, err := spec.Decode("again.yaml", b.Bytes())
+		if err != nil {
+			t.Fatalf("what was encoded cannot be decoded: %v\n%s", err, b.Bytes())
+		}
+		if diff := cmp.Diff(d.Object, again.Object, cmp.AllowUnexported(spec.Value{})); diff != "" {
+			t.Errorf("after a round trip (-before +after):\n%s", diff)
+		}
+	})
+}

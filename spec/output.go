@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+
+package spec
+
+// Output says how to read what an application prints.
+type Output struct {
+	// Reader names a built-in reader for a format that rules cannot express.
+	Reader string `json:"reader,omitempty"`
+	// Metrics are the rules that find values.
+	Metrics []Metric `json:"metrics,omitempty"`
+	// Success are the rules of which every one has to match in a run that
+	// succeeded.
+	Success []Rule `json:"success,omitempty"`
+	// Failure are the rules of which any one that matches means that the run
+	// failed.
+	Failure []Rule `json:"failure,omitempty"`
+	// Collect are glob patterns of the files to keep, relative to the job's
+	// directory.
+	Collect []string `json:"collect,omitempty"`
+}
+
+// Metric is one value that an application reports.
+type Metric struct {
+	// Name is what records call the value.
+	Name string `json:"name" jsonschema:"pattern=^[A-Za-z][A-Za-z0-9_]*$"`
+	// Match is a regular expression (RE2) on one line; its group named "value",
+	// or else its first group, is the value.
+	Match string `json:"match,omitempty" jsonschema:"format=regex"`
+	// Unit is the unit of the value after Scale, in the symbols of SI or IEC.
+	Unit string `json:"unit,omitempty"`
+	// Description says what the value means.
+	Description string `json:"description,omitempty"`
+	// Better is lower or higher; empty where neither is.
+	Better Better `json:"better,omitempty" jsonschema:"enum=lower,enum=higher"`
+	// Role says what reports do with the value.
+	Role MetricRole `json:"role,omitempty" jsonschema:"enum=application-time,enum=figure-of-merit,enum=series,enum=detail"`
+	// Take says which of several matches counts. The default is last.
+	Take Take `json:"take,omitempty" jsonschema:"enum=first,enum=last,enum=min,enum=max,enum=sum,enum=mean,enum=median,enum=count"`
+	// Scale multiplies the number that was read. The default is 1.
+	Scale float64 `json:"scale,omitempty"`
+	// From is the collected file to read; the default is standard output.
+	From string `json:"from,omitempty"`
+}
+
+// Better is the direction in which a metric improves.
+type Better string
+
+// The directions.
+const (
+	BetterLower  Better = "lower"
+	BetterHigher Better = "higher"
+)
+
+// MetricRole says what reports do with a metric.
+type MetricRole string
+
+// The roles of metrics. A metric without one is a detail.
+const (
+	RoleApplicationTime MetricRole = "application-time"
+	RoleFigureOfMerit   MetricRole = "figure-of-merit"
+	RoleSeries          MetricRole = "series"
+	RoleDetail          MetricRole = "detail"
+)
+
+// Take says which of several matches counts.
+type Take string
+
+// The ways to reduce several matches to one value.
+const (
+	TakeFirst  Take = "first"
+	TakeLast   Take = "last"
+	TakeMin    Take = "min"
+	TakeMax    Take = "max"
+	TakeSum    Take = "sum"
+	TakeMean   Take = "mean"
+	TakeMedian Take = "median"
+	TakeCount  Take = "count"
+)
+
+// Rule decides on success or failure.
+type Rule struct {
+	// Match is a regular expression (RE2) on one line.
+	Match string `json:"match" jsonschema:"format=regex,minLength=1"`
+	// Reason is the text of the record's reason; ${1} and ${name} stand for
+	// groups of Match. The default is the whole line.
+	Reason string `json:"reason,omitempty"`
+	// From is the collected file to read; the default is standard output.
+	From string `json:"from,omitempty"`
+}

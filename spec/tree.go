@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+
+package spec
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// maxFile and maxNodes bound what a hostile file can cost: the second counts
+// nodes after aliases are followed.
+const (
+	maxFile  = 16 << 20
+	maxNodes = 1 << 20
+	maxDepth = 100
+)
+
+type position struct{ line, column int }
+
+// tree turns YAML nodes into the values of encoding/json (with json.Number for
+// numbers) and remembers where each stood. For a field of a mapping that is
+// the position of its key.
+type tree struct {
+	positions map[Path]position
+	anchors   map[string]ast.Node
+	nodes     int
+	faults    []Fault
+}
+
+// parse reads one YAML document.
+func parse(data []byte) (any, *tree) {
+	t := &tree{positions: map[Path]position{}, anchors: map[string]ast.Node{}}
+	if len(data) > maxFile {
+		t.fault("", nil, "the file has %d bytes, want %d at most", len(data), maxFile)
+		return nil, t
+	}
+	file, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		f := Fault{Message: err.Error()}
+		var y yaml.Error
+		if errors.As(err, &y) {
+			f.Message = "reading YAML: " + y.GetMessage()
+			if tok := y.GetToken(); tok != nil {
+				f.Line, f.Column = tok.Position.Line, tok.Position.Column
+			}
+		}
+		t.faults = append(t.faults, f)
+		return nil, t
+	}
+	var body ast.Node
+	for _, d := range file.Docs {
+		switch {
+		case d.Body == nil || d.Body.Type() == ast.CommentType || d.Body.Type() == ast.CommentGroupType:
+		case body != nil:
+			t.fault("", d.Body, "a second document; want one document in a file")
+			return nil, t
+		default:
+			body = d.Body
+		}
+	}
+	if body == nil {
+		t.fault("", nil, "the file is empty; want apiVersion, kind, metadata and spec")
+		return nil, t
+	}
+	return t.value("", body, 0), t
+}
+
+func (t *tree) fault(p Path, n ast.Node, format string, args ...any) {
+	f := Faultf(p, format, args...)
+	if n != nil {
+		if tok := n.GetToken(); tok != nil {
+			f.Line, f.Column = tok.Position.Line, tok.Position.Column
+		}
+	}
+	t.faults = append(t.faults, f)
+}
+
+func (t *tree) place(p Path, n ast.Node) {
+	if _, ok := t.positions[p]; ok {
+		return // the key, or the alias rather than its anchor
+	}
+	if tok := n.GetToken(); tok != nil {
+		t.positions[p] = position{tok.Position.Line, tok.Position.Column}
+	}
+}
+
+func (t *tree) value(p Path, n ast.Node, depth int) any {
+	t.nodes++
+	if t.nodes == maxNodes || depth == maxDepth {
+		t.fault(p, n, "the file is too large or too deep: want %d values and %d levels at most", maxNodes, maxDepth)
+	}
+	if t.nodes >= maxNodes || depth >= maxDepth {
+		return nil
+	}
+	t.place(p, n)
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return t.mapping(p, n.Values, depth)
+	case *ast.MappingValueNode:
+		return t.mapping(p, []*ast.MappingValueNode{n}, depth)
+	case *ast.SequenceNode:
+		list := make([]any, 0, len(n.Values))
+		for i, e := range n.Values {
+			list = append(list, t.value(p.Index(i), e, depth+1))
+		}
+		return list
+	case *ast.AnchorNode:
+		v := t.value(p, n.Value, depth)
+		t.anchors[n.Name.GetToken().Value] = n.Value // after: an anchor cannot hold itself
+		return v
+	case *ast.AliasNode:
+		name := n.Value.GetToken().Value
+		target, ok := t.anchors[name]
+		if !ok {
+			t.fault(p, n, "the alias *%s has no anchor before it", name)
+			return nil
+		}
+		return t.value(p, target, depth+1)
+	case *ast.NullNode:
+		return nil
+	case *ast.BoolNode:
+		return n.Value
+	case *ast.IntegerNode:
+		return json.Number(fmt.Sprint(n.Value))
+	case *ast.FloatNode:
+		if math.IsInf(n.Value, 0) || math.IsNaN(n.Value) {
+			t.fault(p, n, "got %s, want a finite number", n.Token.Value)
+			return nil
+		}
+		return json.Number(formatFloat(n.Value))
+	case *ast.StringNode:
+		return n.Value
+	case *ast.LiteralNode:
+		return n.Value.Value
+	case *ast.TagNode, *ast.InfinityNode, *ast.NanNode:
+		t.fault(p, n, "%q is not used here; want a plain value", n.GetToken().Value)
+		return nil
+	default:
+		t.fault(p, n, "%s is not used here", n.Type())
+		return nil
+	}
+}
+
+func (t *tree) mapping(p Path, values []*ast.MappingValueNode, depth int) any {
+	m := make(map[string]any, len(values))
+	for _, v := range values {
+		if v.Key.IsMergeKey() {
+			t.merge(p, m, v, depth)
+			continue
+		}
+		key := v.Key.GetToken().Value
+		at := p.Key(key)
+		if _, dup := m[key]; dup {
+			t.fault(at, v.Key, "the field is given twice")
+			continue
+		}
+		t.place(at, v.Key)
+		m[key] = t.value(at, v.Value, depth+1)
+	}
+	return m
+}
+
+// merge applies a "<<" key: fields that the mapping has itself win.
+func (t *tree) merge(p Path, m map[string]any, v *ast.MappingValueNode, depth int) {
+	from, ok := t.value(p.Key("<<"), v.Value, depth+1).(map[string]any)
+	if !ok {
+		t.fault(p, v.Key, "the merge key << wants an alias of a mapping")
+		return
+	}
+	for k, x := range from {
+		if _, own := m[k]; !own {
+			m[k] = x
+			t.place(p.Key(k), v.Key)
+		}
+	}
+}
+
+// lookup finds the value at a path given as the schema library gives it.
+func lookup(doc any, location []string) any {
+	for _, k := range location {
+		switch d := doc.(type) {
+		case map[string]any:
+			doc = d[k]
+		case []any:
+			i, err := strconv.Atoi(k)
+			if err != nil || i >= len(d) {
+				return nil
+			}
+			doc = d[i]
+		default:
+			return nil
+		}
+	}
+	return doc
+}
+
+// pathOf turns the schema library's location into a path.
+func pathOf(doc any, location []string) Path {
+	var p Path
+	for _, k := range location {
+		if list, ok := doc.([]any); ok {
+			i, _ := strconv.Atoi(k)
+			p, doc = p.Index(i), nil
+			if i < len(list) {
+				doc = list[i]
+			}
+			continue
+		}
+		p = p.Key(k)
+		m, _ := doc.(map[string]any)
+		doc = m[k]
+	}
+	return p
+}
+
+// prune removes the value at a location, so that the rest can be checked.
+func prune(doc any, location []string) {
+	if len(location) == 0 {
+		return
+	}
+	last := location[len(location)-1]
+	switch parent := lookup(doc, location[:len(location)-1]).(type) {
+	case map[string]any:
+		delete(parent, last)
+	case []any:
+		if i, err := strconv.Atoi(last); err == nil && i < len(parent) {
+			parent[i] = nil
+		}
+	}
+}
