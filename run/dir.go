@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+
+package run
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/spec"
+)
+
+// The names inside a run directory.
+const (
+	EnsembleFile    = "ensemble.yaml"
+	JournalFile     = "journal.jsonl"
+	EnvironmentFile = "environment.json"
+	RecordsFile     = "records.jsonl"
+	JobsDir         = "jobs"
+
+	JobFile     = "job.json"
+	StdoutFile  = "stdout"
+	StderrFile  = "stderr"
+	StepsFile   = "steps"
+	ExitFile    = "exit.json"
+	SamplesFile = "samples.jsonl"
+	FilesDir    = "files"
+)
+
+// Dir is a run directory.
+type Dir string
+
+// Create makes a run directory for an ensemble. A directory that holds anything
+// is refused: runs are not mixed.
+func Create(path string, e *spec.Ensemble) (Dir, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	d := Dir(abs)
+	if entries, err := os.ReadDir(abs); err == nil && len(entries) > 0 {
+		if _, err := os.Stat(d.path(JournalFile)); err == nil {
+			return "", fmt.Errorf("%s holds a run already: go on with it (--resume) or name another directory (--dir)", path)
+		}
+		return "", fmt.Errorf("%s is not empty: name another directory (--dir)", path)
+	}
+	var b bytes.Buffer
+	if err := spec.Encode(&b, e); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(d.path(JobsDir), 0o755); err != nil {
+		return "", &StorageError{Path: d.path(JobsDir), Err: err}
+	}
+	return d, WriteFile(d.path(EnsembleFile), b.Bytes())
+}
+
+// Open finds a run directory and the ensemble that it carries out.
+func Open(path string) (Dir, *spec.Ensemble, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", nil, err
+	}
+	d := Dir(abs)
+	data, err := os.ReadFile(d.path(EnsembleFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil, fmt.Errorf("%s is not a run directory: it has no %s", path, EnsembleFile)
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	doc, err := spec.Decode(d.path(EnsembleFile), data)
+	if err != nil {
+		return "", nil, err
+	}
+	e, ok := doc.Object.(*spec.Ensemble)
+	if !ok {
+		return "", nil, fmt.Errorf("%s holds a %s, want an Ensemble", d.path(EnsembleFile), doc.Object.Head().Kind)
+	}
+	return d, e, nil
+}
+
+func (d Dir) path(elem ...string) string {
+	return filepath.Join(append([]string{string(d)}, elem...)...)
+}
+
+// Path gives the path of a file of the run.
+func (d Dir) Path(name string) string { return d.path(name) }
+
+// Attempt gives the directory of one attempt.
+func (d Dir) Attempt(job string, attempt int) string {
+	return d.path(JobsDir, job, strconv.Itoa(attempt))
+}
+
+// Events gives each event of the journal, without locking it: it may be read
+// while the run goes on.
+func (d Dir) Events(each func(ensemble.Event) error) error {
+	f, err := os.Open(d.path(JournalFile))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = ReadJournal(f, f.Name(), each)
+	return err
+}
+
+// State replays the journal.
+func (d Dir) State() (*ensemble.State, error) {
+	s := new(ensemble.State)
+	return s, d.Events(s.Apply)
+}
+
+// ReadJSON reads a JSON file into v.
+func ReadJSON(path string, v any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("reading %s: %w", path, err)
+	}
+	return nil
+}
+
+// WriteJSON writes v as JSON as WriteFile does.
+func WriteJSON(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return WriteFile(path, append(b, '\n'))
+}
+
+// WriteFile writes a file so that after a crash it is there as a whole or not
+// at all. The error is a *StorageError.
+func WriteFile(path string, data []byte) (err error) {
+	defer func() {
+		if err != nil {
+			err = &StorageError{Path: path, Err: err}
+		}
+	}()
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails once it is renamed
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+
+package run
+
+import (
+	"context"
+
+	"github.com/converged-computing/ensemble/ensemble"
+)
+
+// Executor runs attempts on one member and reports what becomes of them.
+//
+// The order of events of one attempt is Start, Finish; Start is left out where
+// the application never started. A Finish is sent exactly once for every
+// attempt that was submitted or recovered, after everything that the attempt
+// leaves behind is saved.
+type Executor interface {
+	// Check says what the machine lacks to run the job; the error tells how to
+	// get it. It is asked before anything runs.
+	Check(job *ensemble.Job) error
+	// Room says whether the job can be submitted now.
+	Room(job *ensemble.Job) bool
+	// Submit hands over one attempt. The directory exists and holds job.json. An
+	// error means that nothing was started.
+	Submit(job *ensemble.Job, attempt int, dir string) error
+	// Recover asks what became of an attempt that an earlier driver submitted;
+	// the answer comes as events. An attempt that never began ends as lost.
+	Recover(job *ensemble.Job, attempt int, phase ensemble.Phase, dir string) error
+	// Cancel ends an attempt; its Finish follows.
+	Cancel(job string, attempt int)
+	// Events is where events come from. It is never closed.
+	Events() <-chan ensemble.Event
+}
+
+// Observer is told of a run as it goes on. Its methods are called one after
+// another and have to return soon.
+type Observer interface {
+	// Event is told after the event is in the journal.
+	Event(job *ensemble.Job, e ensemble.Event)
+}
+
+// Judge decides from what an attempt left in its directory whether the
+// application succeeded; it is asked where the launcher says so.
+type Judge func(ctx context.Context, job *ensemble.Job, dir string) (ensemble.Status, string)

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+
+package run
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/converged-computing/ensemble/ensemble"
+	"golang.org/x/sys/unix"
+)
+
+// syncInterval is how long an event may wait for the fsync that it shares with
+// its neighbours.
+const syncInterval = 20 * time.Millisecond
+
+// ErrLocked says that another driver works in the run directory.
+var ErrLocked = errors.New("another driver works in this run directory")
+
+// StorageError says that what has to be kept could not be written. The journal
+// is readable up to the last event before it.
+type StorageError struct {
+	Path string
+	Err  error
+}
+
+func (e *StorageError) Error() string {
+	hint := ""
+	if errors.Is(e.Err, unix.ENOSPC) || errors.Is(e.Err, unix.EDQUOT) {
+		hint = "; free some space and go on with --resume"
+	}
+	return fmt.Sprintf("writing %s: %v%s", e.Path, e.Err, hint)
+}
+
+func (e *StorageError) Unwrap() error { return e.Err }
+
+// Journal is the append-only file of events. It is safe for use by several
+// goroutines.
+type Journal struct {
+	path string
+	file *os.File
+
+	mu      sync.Mutex
+	size    int64 // bytes of whole events
+	err     error // the first failure; nothing is written after it
+	dirty   chan struct{}
+	synced  *sync.Cond
+	durable int64
+	done    chan struct{}
+}
+
+// OpenJournal locks and replays a journal, creating it where there is none, and
+// gives each event to replay. A torn last line, as a crash leaves one, is cut
+// off; a broken line before it is an error that names the line.
+func OpenJournal(path string, replay func(ensemble.Event) error) (*Journal, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%s: %w", path, ErrLocked)
+		}
+		return nil, fmt.Errorf("locking %s: %w", path, err)
+	}
+	size, err := ReadJournal(f, path, replay)
+	if err == nil {
+		err = f.Truncate(size)
+	}
+	if err == nil {
+		_, err = f.Seek(size, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	j := &Journal{path: path, file: f, size: size, durable: size, dirty: make(chan struct{}, 1), done: make(chan struct{})}
+	j.synced = sync.NewCond(&j.mu)
+	go j.syncLoop()
+	return j, nil
+}
+
+// ReadJournal gives each event of a journal to replay and returns how many
+// bytes whole events take. A torn last line is left out.
+func ReadJournal(r io.Reader, path string, replay func(ensemble.Event) error) (size int64, err error) {
+	br := bufio.NewReaderSize(r, 1<<16)
+	for line := 1; ; line++ {
+		text, err := br.ReadBytes('\n')
+		if err != nil && err != io.EOF {
+			return size, fmt.Errorf("reading %s: %w", path, err)
+		}
+		torn := err == io.EOF // also when the text is empty
+		if torn {
+			return size, nil
+		}
+		var e ensemble.Event
+		if err := json.Unmarshal(text, &e); err != nil {
+			if _, err := br.Peek(1); err == io.EOF {
+				return size, nil // a last line whose blocks did not all reach the disk
+			}
+			return size, fmt.Errorf("%s:%d: the event cannot be read: %w", path, line, err)
+		}
+		if err := replay(e); err != nil {
+			return size, fmt.Errorf("%s:%d: %w", path, line, err)
+		}
+		size += int64(len(text))
+	}
+}
+
+// Append writes events in order. It returns once they are with the kernel,
+// where they outlive the process; Sync waits for the disk. The error is a
+// *StorageError, and the file then ends with the last event that was written
+// whole.
+func (j *Journal) Append(events ...ensemble.Event) error {
+	var b bytes.Buffer
+	for _, e := range events {
+		line, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		b.Write(line)
+		b.WriteByte('\n')
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.err != nil {
+		return j.err
+	}
+	n, err := j.file.Write(b.Bytes())
+	if err != nil {
+		if n > 0 { // cut the torn part off; a reader would drop it all the same
+			if terr := j.file.Truncate(j.size); terr == nil {
+				_, _ = j.file.Seek(j.size, io.SeekStart)
+			}
+		}
+		j.fail(err)
+		return j.err
+	}
+	j.size += int64(n)
+	select {
+	case j.dirty <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// fail keeps the first failure and wakes who waits for the disk.
+func (j *Journal) fail(err error) {
+	if j.err == nil {
+		j.err = &StorageError{Path: j.path, Err: err}
+	}
+	j.synced.Broadcast()
+}
+
+// Sync returns once every event appended before it is on disk.
+func (j *Journal) Sync() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for want := j.size; j.durable < want && j.err == nil; {
+		j.synced.Wait()
+	}
+	return j.err
+}
+
+// syncLoop runs one fsync for all events that came since the last one.
+func (j *Journal) syncLoop() {
+	defer close(j.done)
+	for range j.dirty {
+		j.mu.Lock()
+		upTo := j.size
+		j.mu.Unlock()
+		err := j.file.Sync()
+		j.mu.Lock()
+		if err != nil {
+			j.fail(err)
+		} else {
+			j.durable = upTo
+			j.synced.Broadcast()
+		}
+		j.mu.Unlock()
+		time.Sleep(syncInterval)
+	}
+}
+
+// Close waits for the disk, releases the lock and closes the file.
+func (j *Journal) Close() error {
+	err := j.Sync()
+	close(j.dirty)
+	<-j.done
+	return errors.Join(err, j.file.Close())
+}
