@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+
+package local
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/run"
+	"github.com/converged-computing/ensemble/spec"
+	"golang.org/x/sys/unix"
+)
+
+// Executor runs attempts in core slots of this machine. Its methods are called
+// from one goroutine.
+type Executor struct {
+	cores      []core
+	supervisor []string // argv of a supervisor, without the directory
+	events     chan ensemble.Event
+
+	mu   sync.Mutex
+	used map[string][]core // by attempt directory
+	dirs map[string]string // attempt directory by job
+}
+
+var _ run.Executor = (*Executor)(nil)
+
+// New makes an executor for the processors that this process may use.
+// supervisor is the command line, without the attempt's directory at its end,
+// of a process that calls Supervise.
+func New(supervisor ...string) (*Executor, error) {
+	all, err := cores()
+	if err != nil {
+		return nil, err
+	}
+	return &Executor{
+		cores: all, supervisor: supervisor, events: make(chan ensemble.Event),
+		used: map[string][]core{}, dirs: map[string]string{},
+	}, nil
+}
+
+// Cores is the number of cores that jobs may use.
+func (x *Executor) Cores() int { return len(x.cores) }
+
+// Events is where events come from.
+func (x *Executor) Events() <-chan ensemble.Event { return x.events }
+
+// Check says what the machine lacks for the job: nodes, cores or the launcher.
+func (x *Executor) Check(job *ensemble.Job) error {
+	if job.Shape.Nodes > 1 {
+		return fmt.Errorf("job %s asks for %d nodes; this machine is one: run it in a Flux instance", job.ID, job.Shape.Nodes)
+	}
+	if n := job.Shape.Cores(); n > len(x.cores) && !job.Policy.Oversubscribe {
+		return fmt.Errorf("job %s asks for %d cores (%d tasks of %d); this machine has %d: take fewer, or allow it with oversubscribe: true",
+			job.ID, n, job.Shape.Tasks, job.Shape.CoresPerTask, len(x.cores))
+	}
+	if job.Launch.MPI == spec.NoMPI {
+		return nil
+	}
+	_, err := launchLine(job, x.cores)
+	return err
+}
+
+// Room says whether enough cores are free: all of them for a job that is not
+// shared.
+func (x *Executor) Room(job *ensemble.Job) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !job.Policy.Shared {
+		return len(x.used) == 0
+	}
+	return len(x.free()) >= min(job.Shape.Cores(), len(x.cores))
+}
+
+// free lists the cores that no attempt has.
+func (x *Executor) free() []core {
+	var free []core
+	for _, c := range x.cores {
+		if !slices.ContainsFunc(x.taken(), func(t core) bool { return t[0] == c[0] }) {
+			free = append(free, c)
+		}
+	}
+	return free
+}
+
+func (x *Executor) taken() []core {
+	var all []core
+	for _, cores := range x.used {
+		all = append(all, cores...)
+	}
+	return all
+}
+
+// Submit starts a supervisor for the attempt.
+func (x *Executor) Submit(job *ensemble.Job, attempt int, dir string) (err error) {
+	p := plan{Cores: x.cores, Whole: !job.Policy.Shared}
+	if !p.Whole {
+		x.mu.Lock()
+		p.Cores = x.free()
+		x.mu.Unlock()
+		p.Cores = p.Cores[:min(job.Shape.Cores(), len(p.Cores))]
+	}
+	if err := run.WriteJSON(filepath.Join(dir, planFile), p); err != nil {
+		return err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return err
+	}
+	defer lock.Close() // the supervisor keeps its own
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return fmt.Errorf("locking the attempt: %w", err)
+	}
+	report, reportEnd, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer reportEnd.Close()
+	log, err := os.Create(filepath.Join(dir, "supervisor.log"))
+	if err != nil {
+		report.Close()
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(x.supervisor[0], append(slices.Clone(x.supervisor[1:]), dir)...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", log, log
+	cmd.ExtraFiles = []*os.File{lock, reportEnd}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // out of reach of the terminal
+	if err := cmd.Start(); err != nil {
+		report.Close()
+		return fmt.Errorf("starting the supervisor: %w", err)
+	}
+	x.take(job.ID, dir, p.Cores)
+	go func() {
+		defer report.Close()
+		if line, err := bufio.NewReader(report).ReadString('\n'); err == nil {
+			if ns, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64); err == nil {
+				x.events <- ensemble.Event{Time: time.Unix(0, ns), Name: ensemble.Start, Job: job.ID, Attempt: attempt}
+			}
+		}
+		_ = cmd.Wait() // how it ended is in exit.json
+		x.finish(job.ID, attempt, dir)
+	}()
+	return nil
+}
+
+func (x *Executor) take(job, dir string, cores []core) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.used[dir], x.dirs[job] = cores, dir
+}
+
+// finish is called when the supervisor of an attempt is gone.
+func (x *Executor) finish(job string, attempt int, dir string) {
+	killLeftovers(dir)
+	e := ensemble.Event{Name: ensemble.Finish, Job: job, Attempt: attempt}
+	var exit run.Exit
+	switch err := run.ReadJSON(filepath.Join(dir, run.ExitFile), &exit); {
+	case err == nil:
+		e.Time, e.Status, e.Reason = exit.End, exit.Status, exit.Reason
+	case errors.Is(err, fs.ErrNotExist):
+		e.Time, e.Status, e.Reason = time.Now(), ensemble.Lost, "the supervisor ended without an exit"
+		if log, err := os.ReadFile(filepath.Join(dir, "supervisor.log")); err == nil && len(log) > 0 {
+			e.Reason += ": " + strings.TrimSpace(string(log[max(0, len(log)-500):]))
+		}
+	default:
+		e.Time, e.Status, e.Reason = time.Now(), ensemble.Lost, err.Error()
+	}
+	x.mu.Lock()
+	delete(x.used, dir)
+	delete(x.dirs, job)
+	x.mu.Unlock()
+	x.events <- e
+}
+
+// Recover waits for the supervisor of an earlier driver to end, if it still
+// lives, and reports what it left.
+func (x *Executor) Recover(job *ensemble.Job, attempt int, phase ensemble.Phase, dir string) error {
+	var p plan
+	if err := run.ReadJSON(filepath.Join(dir, planFile), &p); errors.Is(err, fs.ErrNotExist) {
+		p.Cores = nil // it never began
+	} else if err != nil {
+		return err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return err
+	}
+	x.take(job.ID, dir, p.Cores)
+	go func() {
+		defer lock.Close()
+		for { // blocks until the supervisor is gone
+			if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
+				break
+			}
+		}
+		var exit run.Exit
+		if phase == ensemble.Queued && run.ReadJSON(filepath.Join(dir, run.ExitFile), &exit) == nil && !exit.Start.IsZero() {
+			x.events <- ensemble.Event{Time: exit.Start, Name: ensemble.Start, Job: job.ID, Attempt: attempt}
+		}
+		x.finish(job.ID, attempt, dir)
+	}()
+	return nil
+}
+
+// Cancel asks the supervisor to end the attempt.
+func (x *Executor) Cancel(job string, _ int) {
+	x.mu.Lock()
+	dir := x.dirs[job]
+	x.mu.Unlock()
+	go func() {
+		for {
+			pid, alive := supervisorOf(dir)
+			if pid > 1 {
+				_ = unix.Kill(pid, unix.SIGTERM)
+			}
+			if pid > 1 || !alive {
+				return
+			}
+			time.Sleep(5 * time.Millisecond) // it has not written its process ID yet
+		}
+	}()
+}
+
+// supervisorOf gives the process ID of the supervisor of an attempt, which is
+// in its lock file and holds as long as the lock is taken.
+func supervisorOf(dir string) (pid int, alive bool) {
+	lock, err := os.Open(filepath.Join(dir, lockFile))
+	if err != nil {
+		return 0, false
+	}
+	defer lock.Close()
+	if unix.Flock(int(lock.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
+		return 0, false
+	}
+	var b [32]byte
+	n, _ := lock.Read(b[:])
+	pid, _ = strconv.Atoi(strings.TrimSpace(string(b[:n])))
+	return pid, true
+}

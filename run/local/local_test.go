@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+
+package local_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/run"
+	"github.com/converged-computing/ensemble/run/local"
+	"github.com/converged-computing/ensemble/spec"
+)
+
+// The test binary is its own supervisor.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "supervise" {
+		if err := local.Supervise(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func job(id string, argv ...string) *ensemble.Job {
+	return &ensemble.Job{
+		ID:     id,
+		Shape:  ensemble.Shape{Nodes: 1, Tasks: 1, Threads: 1, CoresPerTask: 1},
+		Launch: ensemble.Launch{MPI: spec.NoMPI, Command: argv},
+		Policy: ensemble.Policy{IdleWait: -1},
+	}
+}
+
+func stream(jobs ...*ensemble.Job) iter.Seq2[*ensemble.Job, error] {
+	return func(yield func(*ensemble.Job, error) bool) {
+		for _, j := range jobs {
+			if !yield(j, nil) {
+				return
+			}
+		}
+	}
+}
+
+// carryOut runs jobs in a new run directory.
+func carryOut(t *testing.T, ctx context.Context, jobs ...*ensemble.Job) (run.Dir, run.Summary, error) {
+	t.Helper()
+	e := &spec.Ensemble{Header: spec.Header{APIVersion: spec.APIVersion, Kind: spec.KindEnsemble, Metadata: spec.Metadata{Name: "test"}}}
+	d, err := run.Create(filepath.Join(t.TempDir(), "run"), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := local.New(os.Args[0], "supervise")
+	if err != nil {
+		t.Fatal(err)
+	}
+	driver := &run.Driver{Dir: d, Executor: x}
+	s, err := driver.Run(ctx, stream(jobs...))
+	return d, s, err
+}
+
+func exitOf(t *testing.T, d run.Dir, job string, attempt int) run.Exit {
+	t.Helper()
+	var e run.Exit
+	if err := run.ReadJSON(filepath.Join(d.Attempt(job, attempt), run.ExitFile), &e); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestAttemptsEndAsTheyShould(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		change func(*ensemble.Job)
+		argv   []string
+		status ensemble.Status
+		reason string
+		code   int
+	}{
+		{"a command that succeeds", nil, []string{"true"}, ensemble.Succeeded, "", 0},
+		{"a command that fails", nil, []string{"sh", "-c", "exit 3"}, ensemble.Failed, "exit code 3", 3},
+		{"a command that kills itself", nil, []string{"sh", "-c", "kill -SEGV $$"}, ensemble.Failed, "signal SIGSEGV", -1},
+		{"a command that is not found", nil, []string{"no-such-program-here"}, ensemble.Failed, `the command "no-such-program-here" is not found`, 127},
+		{"a command that takes too long", func(j *ensemble.Job) { j.Policy.Timeout = 200 * time.Millisecond }, []string{"sleep", "60"}, ensemble.Timeout, "the application took longer than 200ms", -1},
+		{"a preparation that fails", func(j *ensemble.Job) { j.Launch.Prepare = [][]string{{"sh", "-c", "exit 4"}} }, []string{"true"}, ensemble.Failed, `the prepare command "sh" failed: exit code 4`, -1},
+		{"a clean-up that fails", func(j *ensemble.Job) { j.Launch.After = [][]string{{"false"}} }, []string{"true"}, ensemble.Failed, `the after command "false" failed: exit code 1`, 0},
+		{"a service that never gets ready", func(j *ensemble.Job) {
+			j.Launch.Services = []spec.Service{{Command: []string{"true"}, Ready: "never"}}
+		}, []string{"true"}, ensemble.Failed, `the service "true" ended before it was ready: exit code 0`, -1},
+		{"a service that gets ready", func(j *ensemble.Job) {
+			j.Launch.Services = []spec.Service{{Command: []string{"sh", "-c", "echo listening; sleep 60"}, Ready: "^listening$"}}
+		}, []string{"true"}, ensemble.Succeeded, "", 0},
+		{"a deck that leaves the directory", func(j *ensemble.Job) { j.Launch.Files = map[string]string{"../x": "y"} }, []string{"true"}, ensemble.Failed, "", -1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			j := job("j", c.argv...)
+			if c.change != nil {
+				c.change(j)
+			}
+			d, s, err := carryOut(t, t.Context(), j)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Status[c.status] != 1 {
+				t.Errorf("got %v, want one job %s", s.Status, c.status)
+			}
+			e := exitOf(t, d, "j", 1)
+			if e.Status != c.status || c.reason != "" && e.Reason != c.reason {
+				t.Errorf("got %s because %q, want %s because %q", e.Status, e.Reason, c.status, c.reason)
+			}
+			switch {
+			case c.code < 0 && e.ExitCode != nil:
+				t.Errorf("got exit code %d, want none", *e.ExitCode)
+			case c.code >= 0 && (e.ExitCode == nil || *e.ExitCode != c.code):
+				t.Errorf("got exit code %v, want %d", e.ExitCode, c.code)
+			}
+		})
+	}
+}
+
+func TestFailedJobsAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	flag := filepath.Join(t.TempDir(), "flag")
+	j := job("j", "sh", "-c", "test -e "+flag+" || { touch "+flag+"; exit 1; }")
+	j.Policy.Retries = 2
+	d, s, err := carryOut(t, t.Context(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Status[ensemble.Succeeded] != 1 {
+		t.Errorf("got %v, want one success", s.Status)
+	}
+	if e := exitOf(t, d, "j", 1); e.Status != ensemble.Failed {
+		t.Errorf("the first attempt %s, want a failure", e.Status)
+	}
+	if e := exitOf(t, d, "j", 2); e.Status != ensemble.Succeeded {
+		t.Errorf("the second attempt %s, want a success", e.Status)
+	}
+}
+
+func TestCancelLeavesNoProcess(t *testing.T) {
+	t.Parallel()
+	mark := fmt.Sprintf("mark-%d", time.Now().UnixNano())
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("enough")
+	// A child in the background, one that left the session, and one that
+	// ignores the request to end.
+	j := job("j", "sh", "-c", "sleep 61 & setsid -f sleep 62; trap '' TERM; sleep 63; sleep 64; # "+mark)
+	time.AfterFunc(500*time.Millisecond, func() { cancel(stop) })
+	d, _, err := carryOut(t, ctx, j)
+	if !errors.Is(err, stop) {
+		t.Errorf("got %v, want %v", err, stop)
+	}
+	if e := exitOf(t, d, "j", 1); e.Status != ensemble.Cancelled {
+		t.Errorf("got %s, want cancelled", e.Status)
+	}
+	procs, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, p := range procs {
+		if b, err := os.ReadFile(p); err == nil && strings.Contains(string(b), d.Attempt("j", 1)) {
+			t.Errorf("%s is left", p)
+		}
+	}
+}
+
+func TestFilesAskedForAreSaved(t *testing.T) {
+	t.Parallel()
+	j := job("j", "sh", "-c", "cat in > out.txt; mkdir sub; echo deep > sub/a.dat; ln -s /etc/passwd leak.txt; echo no > other")
+	j.Launch.Files = map[string]string{"in": "text\n"}
+	j.Launch.Collect = []string{"*.txt", "sub/*.dat"}
+	d, _, err := carryOut(t, t.Context(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := filepath.Join(d.Attempt("j", 1), run.FilesDir)
+	for name, want := range map[string]string{"out.txt": "text\n", "sub/a.dat": "deep\n"} {
+		if b, err := os.ReadFile(filepath.Join(files, name)); err != nil || string(b) != want {
+			t.Errorf("%s: got %q, %v, want %q", name, b, err, want)
+		}
+	}
+	for _, name := range []string{"leak.txt", "other"} {
+		if _, err := os.Lstat(filepath.Join(files, name)); err == nil {
+			t.Errorf("%s was saved", name)
+		}
+	}
+}
+
+func TestResourcesAreThoseOfTheTree(t *testing.T) {
+	t.Parallel()
+	// A grandchild does the work.
+	j := job("j", "sh", "-c", "sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done'")
+	j.Policy.Sample = 20 * time.Millisecond
+	d, _, err := carryOut(t, t.Context(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := exitOf(t, d, "j", 1)
+	if e.Resources == nil || e.Resources.UserSeconds <= 0 || e.Resources.MaxRSSBytes < 100<<10 {
+		t.Errorf("got %+v, want some time and memory", e.Resources)
+	}
+	if e.Start.Before(e.Begin) || e.Finish.Before(e.Start) || e.End.Before(e.Finish) {
+		t.Errorf("times out of order: %+v", e)
+	}
+	if b, err := os.ReadFile(filepath.Join(d.Attempt("j", 1), run.SamplesFile)); err != nil || strings.Count(string(b), "\n") < 2 {
+		t.Errorf("samples: %q, %v", b, err)
+	}
+}

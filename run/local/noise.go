@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+
+package local
+
+import (
+	"time"
+
+	"github.com/prometheus/procfs"
+)
+
+// idleWindow is how long the machine is watched to tell whether it is idle. The
+// kernel counts in ticks of 10 ms, so a window on 2 cores tells 5 % apart.
+const idleWindow = 100 * time.Millisecond
+
+// noiseFloor is the time that others may use during a job before a share of it
+// means anything: a few ticks.
+const noiseFloor = 50 * time.Millisecond
+
+// busyTime gives the time that all processors of the machine spent on work so
+// far, and how many there are. Waiting for storage is no work; time that a
+// hypervisor took away is.
+func busyTime() (busy time.Duration, processors int, err error) {
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return 0, 0, err
+	}
+	s, err := fs.Stat()
+	if err != nil {
+		return 0, 0, err
+	}
+	c := s.CPUTotal
+	seconds := c.User + c.Nice + c.System + c.IRQ + c.SoftIRQ + c.Steal
+	return time.Duration(seconds * float64(time.Second)), len(s.CPU), nil
+}
+
+// share gives the part of the machine, from 0 to 1, that a time of work over a
+// span is.
+func share(work, span time.Duration, processors int) float64 {
+	if span <= 0 || processors == 0 {
+		return 0
+	}
+	return max(0, work.Seconds()/(span.Seconds()*float64(processors)))
+}
+
+// waitIdle waits until others use less than busy of the machine, for limit at
+// most, and gives the share of the last window. A stop ends it early.
+func waitIdle(busy float64, limit time.Duration, stop <-chan struct{}) (last float64, waited time.Duration) {
+	begin := time.Now()
+	for {
+		before, _, err := busyTime()
+		if err != nil {
+			return 0, time.Since(begin)
+		}
+		from := time.Now()
+		select {
+		case <-stop:
+			return last, time.Since(begin)
+		case <-time.After(idleWindow):
+		}
+		after, n, err := busyTime()
+		if err != nil {
+			return 0, time.Since(begin)
+		}
+		last = share(after-before, time.Since(from), n)
+		if waited = time.Since(begin); last <= busy || waited >= limit {
+			return last, waited
+		}
+	}
+}

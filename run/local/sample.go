@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+
+package local
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/converged-computing/ensemble/run"
+	"github.com/prometheus/procfs"
+)
+
+// userHZ is the unit of times in /proc/PID/stat, in ticks a second: the value
+// that Linux has shown to programs on every architecture since 2.6.
+const userHZ = 100
+
+// cpu gives what the tree used so far: what was reaped and what lives.
+func (t *tree) cpu() usage {
+	u := t.reaped()
+	for _, p := range descendants(os.Getpid()) {
+		u.user += ticks(int(p.UTime) + p.CUTime)
+		u.system += ticks(int(p.STime) + p.CSTime)
+	}
+	return u
+}
+
+func ticks(n int) time.Duration { return time.Duration(n) * time.Second / userHZ }
+
+func (u usage) total() time.Duration { return u.user + u.system }
+
+// sample records the use of the machine at intervals until the function that it
+// gives is called.
+func (s *supervisor) sample() (stop func() error) {
+	if s.job.Policy.Sample <= 0 {
+		return func() error { return nil }
+	}
+	quit, done := make(chan struct{}), make(chan error, 1)
+	go func() { done <- s.samples(quit) }()
+	return func() error {
+		close(quit)
+		return <-done
+	}
+}
+
+func (s *supervisor) samples(quit <-chan struct{}) (err error) {
+	f, err := os.Create(filepath.Join(s.dir, run.SamplesFile))
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(f)
+	defer func() { err = errors.Join(err, w.Flush(), f.Close()) }()
+	enc := json.NewEncoder(w)
+	tick := time.NewTicker(s.job.Policy.Sample)
+	defer tick.Stop()
+	rx0, tx0 := network()
+	cpu0 := s.tree.cpu().total()
+	for {
+		x := s.now()
+		rx, tx := network()
+		x.ReceivedBytes, x.SentBytes = rx-rx0, tx-tx0
+		x.CPUSeconds = max(0, x.CPUSeconds-cpu0.Seconds())
+		if err := enc.Encode(x); err != nil {
+			return err
+		}
+		select {
+		case <-quit:
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// now adds up what the processes of the job use.
+func (s *supervisor) now() run.Sample {
+	x := run.Sample{Seconds: time.Since(s.exit.Start).Seconds()}
+	for _, p := range descendants(os.Getpid()) {
+		x.Processes++
+		x.RSSBytes += int64(p.ResidentMemory())
+		proc, err := procfs.NewProc(p.PID)
+		if err != nil {
+			continue // it ended
+		}
+		if io, err := proc.IO(); err == nil {
+			x.ReadBytes += int64(io.ReadBytes)
+			x.WriteBytes += int64(io.WriteBytes)
+		}
+	}
+	x.CPUSeconds = s.tree.cpu().total().Seconds()
+	return x
+}
+
+// network gives the bytes that all interfaces received and sent so far.
+func network() (rx, tx int64) {
+	self, err := procfs.Self()
+	if err != nil {
+		return 0, 0
+	}
+	dev, err := self.NetDev()
+	if err != nil {
+		return 0, 0
+	}
+	for _, d := range dev {
+		rx += int64(d.RxBytes)
+		tx += int64(d.TxBytes)
+	}
+	return rx, tx
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+
+package local
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+)
+
+// tree owns the processes of one attempt. It is the subreaper of all of them:
+// whatever a process leaves behind becomes a child of this one. Starting is
+// done from one goroutine that is locked to its thread, since the kernel ties
+// the death signal of a child to the thread that made it.
+type tree struct {
+	mu      sync.Mutex
+	waiting map[int]chan end // by pid
+	more    *sync.Cond       // signalled when a process was started
+	used    usage            // of all that was reaped
+}
+
+// end is how a process ended.
+type end struct {
+	status unix.WaitStatus
+	usage  usage
+	at     time.Time
+}
+
+// usage is what wait4 says of a process and the descendants it waited for.
+type usage struct {
+	user, system time.Duration
+	maxRSS       int64 // bytes
+}
+
+func newTree() (*tree, error) {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("becoming the subreaper: %w", err)
+	}
+	t := &tree{waiting: map[int]chan end{}}
+	t.more = sync.NewCond(&t.mu)
+	go t.reap()
+	return t, nil
+}
+
+// start starts a process. A command that is not found is an error that wraps
+// exec.ErrNotFound or fs.ErrNotExist.
+func (t *tree) start(argv []string, dir string, env []string, stdout, stderr *os.File) (pid int, done <-chan end, err error) {
+	path := argv[0]
+	if !strings.Contains(path, "/") {
+		if path, err = exec.LookPath(path); err != nil {
+			return 0, nil, err
+		}
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer null.Close()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p, err := os.StartProcess(path, argv, &os.ProcAttr{
+		Dir: dir, Env: env, Files: []*os.File{null, stdout, stderr},
+		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	pid = p.Pid
+	_ = p.Release() // reaped by reap
+	ch := make(chan end, 1)
+	t.waiting[pid] = ch
+	t.more.Signal()
+	return pid, ch, nil
+}
+
+// reap waits for every process, adopted ones included.
+func (t *tree) reap() {
+	for {
+		var status unix.WaitStatus
+		var ru unix.Rusage
+		pid, err := unix.Wait4(-1, &status, unix.WALL, &ru)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.ECHILD):
+			t.mu.Lock()
+			if len(t.waiting) == 0 {
+				t.more.Wait()
+			}
+			t.mu.Unlock()
+			continue
+		case err != nil:
+			panic(fmt.Sprintf("waiting for a process: %v", err)) // no other error is documented
+		}
+		u := usage{
+			user:   time.Duration(ru.Utime.Nano()),
+			system: time.Duration(ru.Stime.Nano()),
+			maxRSS: ru.Maxrss << 10,
+		}
+		t.mu.Lock()
+		t.used.add(u)
+		if ch := t.waiting[pid]; ch != nil {
+			delete(t.waiting, pid)
+			ch <- end{status: status, usage: u, at: time.Now()}
+		}
+		t.mu.Unlock()
+	}
+}
+
+func (u *usage) add(v usage) {
+	u.user += v.user
+	u.system += v.system
+	u.maxRSS = max(u.maxRSS, v.maxRSS)
+}
+
+// reaped gives the use of all processes that ended so far.
+func (t *tree) reaped() usage {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.used
+}
+
+// resetPeak forgets the largest resident set, so that the next one is that of
+// what follows.
+func (t *tree) resetPeak() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.used.maxRSS = 0
+}
+
+// signal sends a signal to every process of the tree.
+func (t *tree) signal(s unix.Signal) (n int) {
+	for _, p := range descendants(os.Getpid()) {
+		if unix.Kill(p.PID, s) == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// clear ends every process that is left: it asks, waits for grace, and then
+// kills until none is left.
+func (t *tree) clear(grace time.Duration) {
+	deadline := time.Now().Add(grace)
+	if grace > 0 {
+		t.signal(unix.SIGTERM)
+	}
+	for len(descendants(os.Getpid())) > 0 {
+		if time.Now().After(deadline) {
+			t.signal(unix.SIGKILL)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// descendants lists the living processes below one, zombies left out.
+func descendants(pid int) []procfs.ProcStat {
+	procs, err := procfs.AllProcs()
+	if err != nil {
+		return nil
+	}
+	children := map[int][]procfs.ProcStat{}
+	for _, p := range procs {
+		if s, err := p.Stat(); err == nil {
+			children[s.PPID] = append(children[s.PPID], s)
+		}
+	}
+	var all []procfs.ProcStat
+	for queue := []int{pid}; len(queue) > 0; queue = queue[1:] {
+		for _, c := range children[queue[0]] {
+			queue = append(queue, c.PID)
+			if c.State != "Z" && c.State != "X" {
+				all = append(all, c)
+			}
+		}
+	}
+	return all
+}
+
+// attemptVariable marks every process of an attempt.
+const attemptVariable = "ENSEMBLE_ATTEMPT"
+
+// killLeftovers kills every process that carries the mark of an attempt, until
+// there is none.
+func killLeftovers(dir string) (killed int) {
+	mark := attemptVariable + "=" + dir
+	for {
+		found := 0
+		procs, err := procfs.AllProcs()
+		if err != nil {
+			return killed
+		}
+		for _, p := range procs {
+			env, err := p.Environ()
+			if err != nil || p.PID == os.Getpid() {
+				continue
+			}
+			for _, v := range env {
+				if v != mark {
+					continue
+				}
+				if s, err := p.Stat(); err == nil && s.State != "Z" && unix.Kill(p.PID, unix.SIGKILL) == nil {
+					found++
+				}
+				break
+			}
+		}
+		killed += found
+		if found == 0 {
+			return killed
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
