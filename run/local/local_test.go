@@ -19,16 +19,23 @@ import (
 	"github.com/converged-computing/ensemble/spec"
 )
 
-// The test binary is its own supervisor.
+// The test binary is its own supervisor and its own driver.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == "supervise" {
-		if err := local.Supervise(os.Args[2]); err != nil {
+	roles := map[string]func(string) error{"supervise": local.Supervise, "drive": drive}
+	if len(os.Args) == 3 && roles[os.Args[1]] != nil {
+		if err := roles[os.Args[1]](os.Args[2]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
+}
+
+func emptyEnsemble() *spec.Ensemble {
+	h := spec.Header{APIVersion: spec.APIVersion, Kind: spec.KindEnsemble, Metadata: spec.Metadata{Name: "test"}}
+	return &spec.Ensemble{Header: h, Spec: spec.EnsembleSpec{Applications: []spec.Application{},
+		Study: spec.StudySpec{Sweeps: []spec.Sweep{{Apps: spec.Axis{Values: []spec.Value{spec.Of("none")}}}}}}}
 }
 
 func job(id string, argv ...string) *ensemble.Job {
@@ -53,8 +60,7 @@ func stream(jobs ...*ensemble.Job) iter.Seq2[*ensemble.Job, error] {
 // carryOut runs jobs in a new run directory.
 func carryOut(t *testing.T, ctx context.Context, jobs ...*ensemble.Job) (run.Dir, run.Summary, error) {
 	t.Helper()
-	e := &spec.Ensemble{Header: spec.Header{APIVersion: spec.APIVersion, Kind: spec.KindEnsemble, Metadata: spec.Metadata{Name: "test"}}}
-	d, err := run.Create(filepath.Join(t.TempDir(), "run"), e)
+	d, err := run.Create(filepath.Join(t.TempDir(), "run"), emptyEnsemble())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+
+package local_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/run"
+	"github.com/converged-computing/ensemble/run/local"
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+)
+
+const shortJobs = 40
+
+// drive is the driver of the tests below, a process of its own so that it can
+// be killed: forty jobs that each leave one line.
+func drive(dir string) error {
+	d, _, err := run.Open(dir)
+	if err != nil {
+		return err
+	}
+	x, err := local.New(os.Args[0], "supervise")
+	if err != nil {
+		return err
+	}
+	s, err := (&run.Driver{Dir: d, Executor: x}).Run(context.Background(), func(yield func(*ensemble.Job, error) bool) {
+		for i := range shortJobs {
+			id := fmt.Sprintf("job-%02d", i)
+			// The line is written at the end: it stands for the finished work.
+			j := job(id, "sh", "-c", "sleep 0.02 & wait; echo "+id+" >> "+filepath.Join(dir, "work-done"))
+			j.Policy.Shared = i%3 == 0
+			if !yield(j, nil) {
+				return
+			}
+		}
+	})
+	if err == nil && s.Status[ensemble.Succeeded] != shortJobs {
+		err = fmt.Errorf("got %v, want %d successes", s.Status, shortJobs)
+	}
+	return err
+}
+
+// processesOf lists the living processes that name a directory in their
+// command line or environment.
+func processesOf(dir string) (pids []int) {
+	procs, _ := procfs.AllProcs()
+	for _, p := range procs {
+		cmd, _ := p.CmdLine()
+		env, _ := p.Environ()
+		if p.PID != os.Getpid() && strings.Contains(strings.Join(cmd, " ")+strings.Join(env, " "), dir) {
+			pids = append(pids, p.PID)
+		}
+	}
+	return pids
+}
+
+// finished gives the jobs that have an exit, with how often each ended well.
+func finished(t *testing.T, d run.Dir) map[string]int {
+	t.Helper()
+	exits, err := filepath.Glob(d.Path("jobs/*/*/exit.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := map[string]int{}
+	for _, path := range exits {
+		var e run.Exit
+		if err := run.ReadJSON(path, &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Status == ensemble.Succeeded {
+			n[filepath.Base(filepath.Dir(filepath.Dir(path)))]++
+		}
+	}
+	return n
+}
+
+// killed runs the driver and has it killed at random moments until it gets
+// through, and then checks what it promised. kill gets the driver's process ID.
+func killed(t *testing.T, kills int, kill func(dir string, driver int)) (dir string) {
+	dir = filepath.Join(t.TempDir(), "run")
+	d, err := run.Create(dir, emptyEnsemble())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, uint64(kills)))
+	done := 0
+	for done < kills {
+		cmd := exec.Command(os.Args[0], "drive", dir)
+		out := new(strings.Builder)
+		cmd.Stderr = out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		exited := make(chan error, 1)
+		go func() { exited <- cmd.Wait() }()
+		select {
+		case err := <-exited:
+			if err != nil {
+				t.Fatalf("the driver failed: %v\n%s", err, out)
+			}
+			// All jobs are done before all kills are: begin again.
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+			if d, err = run.Create(dir, emptyEnsemble()); err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(time.Duration(rng.IntN(400)) * time.Millisecond):
+			before := finished(t, d)
+			kill(dir, cmd.Process.Pid)
+			<-exited
+			done++
+			for id, n := range finished(t, d) {
+				if n > 1 || before[id] > 1 {
+					t.Fatalf("%s finished %d times", id, n)
+				}
+			}
+		}
+	}
+	cmd := exec.Command(os.Args[0], "drive", dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("the last driver failed: %v\n%s", err, out)
+	}
+	for i := range shortJobs {
+		id := fmt.Sprintf("job-%02d", i)
+		if n := finished(t, d)[id]; n != 1 {
+			t.Errorf("%s finished %d times, want once", id, n)
+		}
+	}
+	state, err := d.State()
+	if err != nil {
+		t.Fatalf("the journal does not replay: %v", err)
+	}
+	for i := range shortJobs {
+		id := fmt.Sprintf("job-%02d", i)
+		if j, ok := state.Job(id); !ok || j.Status != ensemble.Succeeded || j.Tries != 1 {
+			t.Errorf("the journal has %+v for %s, want one success", j, id)
+		}
+	}
+	if left := processesOf(dir); len(left) > 0 {
+		t.Errorf("processes %v are left", left)
+	}
+	return dir
+}
+
+func TestADriverKilledAtRandomMomentsLosesAndRepeatsNothing(t *testing.T) {
+	dir := killed(t, 50, func(_ string, driver int) { _ = unix.Kill(driver, unix.SIGKILL) })
+	// The supervisors lived on, so that not even the work was done twice.
+	b, err := os.ReadFile(filepath.Join(dir, "work-done"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := map[string]int{}
+	for line := range strings.Lines(string(b)) {
+		if lines[line]++; lines[line] > 1 {
+			t.Errorf("%s did its work %d times", strings.TrimSpace(line), lines[line])
+		}
+	}
+	if len(lines) != shortJobs {
+		t.Errorf("%d jobs did their work, want %d", len(lines), shortJobs)
+	}
+}
+
+func TestDriverAndSupervisorKilledTogetherRepeatOnlyWhatWasNotFinished(t *testing.T) {
+	killed(t, 50, func(dir string, driver int) {
+		// The driver first, so that it cannot report its supervisor's end.
+		_ = unix.Kill(driver, unix.SIGKILL)
+		locks, _ := filepath.Glob(filepath.Join(dir, "jobs/*/*/lock"))
+		for _, lock := range locks {
+			f, err := os.Open(lock)
+			if err != nil {
+				continue
+			}
+			if errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK) {
+				b, _ := os.ReadFile(lock)
+				if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
+					_ = unix.Kill(pid, unix.SIGKILL)
+				}
+			}
+			f.Close()
+		}
+	})
+}
+
+func TestAFullDiskEndsInAClearErrorWithAReadableJournal(t *testing.T) {
+	t.Parallel()
+	disk := t.TempDir()
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=400k"); err != nil {
+		t.Skipf("a small file system cannot be mounted: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(disk, 0) })
+	dir := filepath.Join(disk, "run")
+	d, err := run.Create(dir, emptyEnsemble())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(os.Args[0], "drive", dir).CombinedOutput()
+	if err == nil {
+		t.Fatalf("the driver got through; the disk was not small enough\n%s", out)
+	}
+	if !strings.Contains(string(out), "no space left on device; free some space and go on with --resume") {
+		t.Errorf("got %q, want an error that names the full disk", out)
+	}
+	state, err := d.State()
+	if err != nil {
+		t.Errorf("the journal does not replay: %v", err)
+	}
+	settled := len(finished(t, d))
+	if err := unix.Mount("tmpfs", disk, "tmpfs", unix.MS_REMOUNT, "size=64m"); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(os.Args[0], "drive", dir).CombinedOutput(); err != nil {
+		t.Fatalf("with space again the driver failed: %v\n%s", err, out)
+	}
+	t.Logf("%d of %d jobs were done when the disk was full", settled, shortJobs)
+	if state, err = d.State(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range shortJobs {
+		if j, _ := state.Job(fmt.Sprintf("job-%02d", i)); j.Status != ensemble.Succeeded {
+			t.Errorf("job-%02d: %+v, want a success", i, j)
+		}
+	}
+}
+
+func TestOneDriverAtATimeWorksInADirectory(t *testing.T) {
+	t.Parallel()
+	d, err := run.Create(filepath.Join(t.TempDir(), "run"), emptyEnsemble())
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := run.OpenJournal(d.Path(run.JournalFile), func(ensemble.Event) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if err := drive(string(d)); !errors.Is(err, run.ErrLocked) {
+		t.Errorf("got %v, want %v", err, run.ErrLocked)
+	}
+}
