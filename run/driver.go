@@ -198,8 +198,8 @@ func (r *session) event(ctx context.Context, e ensemble.Event) error {
 	if job == nil {
 		return fmt.Errorf("the executor reports %s of job %s, which was not submitted", e.Name, e.Job)
 	}
-	if e.Name == ensemble.Finish && e.Status == ensemble.Succeeded && r.Judge != nil {
-		e.Status, e.Reason = r.Judge(ctx, job, r.Dir.Attempt(e.Job, e.Attempt))
+	if e.Name == ensemble.Finish && r.Judge != nil && job.App != "" {
+		e.Status, e.Reason = r.Judge(ctx, job, r.Dir.Attempt(e.Job, e.Attempt), e)
 	}
 	if err := r.append(job, e); err != nil {
 		return err

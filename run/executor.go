@@ -39,6 +39,6 @@ type Observer interface {
 	Event(job *ensemble.Job, e ensemble.Event)
 }
 
-// Judge decides from what an attempt left in its directory whether the
-// application succeeded; it is asked where the launcher says so.
-type Judge func(ctx context.Context, job *ensemble.Job, dir string) (ensemble.Status, string)
+// Judge decides from what an attempt left in its directory, and from the finish
+// that the executor reports, how the application ended and why.
+type Judge func(ctx context.Context, job *ensemble.Job, dir string, finish ensemble.Event) (ensemble.Status, string)

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+
+// Package measure turns a run directory into records.
+//
+// The model: a [Record] is what one attempt did. It is derived: everything in
+// it stands in the run directory, in the journal (status, attempts), job.json
+// (what was asked), exit.json (times, resources, load) and what the application
+// printed (metrics), so records can be rebuilt at any time and are never the
+// only copy of anything.
+//
+// Two times are kept apart: a metric is the application's own word, while
+// times.start and times.finish are the launcher's, and what lies between them
+// holds the launch overhead too.
+package measure
+
+import (
+	"github.com/converged-computing/ensemble/catalog/read"
+	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/run"
+	"github.com/converged-computing/ensemble/spec"
+)
+
+// Record is what one attempt did. Fields that are not known are left out.
+type Record struct {
+	App         string                `json:"app,omitempty"`
+	Variant     string                `json:"variant,omitempty"`
+	Environment string                `json:"environment,omitempty"`
+	Problem     string                `json:"problem,omitempty"`
+	Parameters  map[string]spec.Value `json:"parameters,omitempty"`
+	Ensemble    string                `json:"ensemble,omitempty"`
+	Group       string                `json:"group,omitempty"`
+	Trial       string                `json:"trial,omitempty"`
+	Job         string                `json:"job,omitempty"`
+	Attempt     int                   `json:"attempt,omitempty"`
+	// File is the log that was read; RunID and Iteration name the run in it.
+	File      string `json:"file,omitempty"`
+	RunID     string `json:"run_id,omitempty"`
+	Iteration *int   `json:"iteration,omitempty"`
+	// Nodes, Tasks and Threads count nodes, MPI ranks on all of them, and threads
+	// of one rank.
+	Nodes    int             `json:"nodes,omitempty"`
+	Tasks    int             `json:"tasks,omitempty"`
+	Threads  int             `json:"threads,omitempty"`
+	Command  string          `json:"command,omitempty"`
+	Image    string          `json:"image,omitempty"`
+	Status   ensemble.Status `json:"status"`
+	Reason   string          `json:"reason,omitempty"`
+	ExitCode *int            `json:"exit_code,omitempty"`
+	// Flags tell what to know before using the numbers: noisy, shared,
+	// oversubscribed, and those of catalog/read.
+	Flags   []string               `json:"flags,omitempty"`
+	Times   read.Times             `json:"times,omitzero"`
+	Metrics map[string]read.Value  `json:"metrics,omitempty"`
+	Series  map[string]read.Series `json:"series,omitempty"`
+	Tables  map[string]read.Table  `json:"tables,omitempty"`
+	// Load is the other work on the machine.
+	Load      *run.Load      `json:"load,omitempty"`
+	Resources *run.Resources `json:"resources,omitempty"`
+}
+
+// FromLog makes a record of a run that was found in a log.
+func FromLog(r read.Run) Record {
+	return Record{
+		App: r.App, Problem: r.Problem, File: r.File, RunID: r.RunID, Iteration: r.Iteration,
+		Nodes: r.Nodes, Tasks: r.Tasks, Threads: r.Threads, Command: r.Command,
+		Status: ensemble.Status(r.Status), Reason: r.Reason, ExitCode: r.ExitCode, Flags: r.Flags,
+		Times: r.Times, Metrics: r.Metrics, Series: r.Series, Tables: r.Tables,
+	}
+}
