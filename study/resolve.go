@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+
+package study
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/converged-computing/ensemble/catalog"
+	"github.com/converged-computing/ensemble/spec"
+)
+
+// Resolve makes an ensemble of a study: the study together with the
+// applications of the catalog that it uses, their decks included. An ensemble
+// is resolved already; it is held against its own applications, and the catalog
+// may be nil.
+//
+// The error is a *spec.FileError with everything that is wrong, each at its
+// line and column, and includes constraints that leave no trial.
+func Resolve(doc *spec.Document, cat *catalog.Catalog) (*spec.Ensemble, error) {
+	switch o := doc.Object.(type) {
+	case *spec.Ensemble:
+		in := own(&o.Spec, "")
+		var faults []spec.Fault
+		for i := range o.Spec.Applications {
+			faults = append(faults, catalog.Check(&o.Spec.Applications[i], spec.Path("spec").Key("applications").Index(i))...)
+		}
+		faults = append(faults, check(&o.Spec.Study, in)...)
+		if err := doc.Fail(faults); err != nil {
+			return nil, err
+		}
+		return o, nil
+	case *spec.Study:
+		in := scope{at: "spec", app: cat.App, names: cat.Names()}
+		if err := doc.Fail(check(&o.Spec, in)); err != nil {
+			return nil, err
+		}
+		e := &spec.Ensemble{Header: o.Header, Spec: spec.EnsembleSpec{Study: o.Spec}}
+		e.Kind = spec.KindEnsemble
+		var used []string
+		for _, w := range o.Spec.Sweeps {
+			for _, v := range w.Apps.Values {
+				name := v.String()
+				if app, ok := cat.App(name); ok && !slices.Contains(used, name) {
+					used = append(used, name)
+					e.Spec.Applications = append(e.Spec.Applications, *app)
+				}
+			}
+		}
+		return e, nil
+	default:
+		return nil, doc.Fail([]spec.Fault{spec.Faultf("kind", "got %s, want %s or %s",
+			doc.Object.Head().Kind, spec.KindStudy, spec.KindEnsemble)})
+	}
+}
+
+// check compiles a study and makes sure that every sweep has a trial.
+func check(study *spec.StudySpec, in scope) []spec.Fault {
+	sweeps, faults := compile(study, in)
+	for _, s := range sweeps {
+		if !s.sound {
+			continue
+		}
+		if f := new(spec.FileError); errors.As(s.satisfiable(context.Background()), &f) {
+			faults = append(faults, f.Faults...)
+		}
+	}
+	return faults
+}
+
+// Locate puts the positions of a document on the faults of an error of [New]
+// for the ensemble that the document resolved to. Other errors stay as they
+// are.
+func Locate(doc *spec.Document, err error) error {
+	var f *spec.FileError
+	if !errors.As(err, &f) {
+		return err
+	}
+	faults := slices.Clone(f.Faults)
+	if _, ok := doc.Object.(*spec.Study); ok {
+		for i, fault := range faults {
+			if rest, ok := strings.CutPrefix(string(fault.Path), "spec.study"); ok {
+				faults[i].Path = "spec" + spec.Path(rest)
+			}
+		}
+	}
+	return doc.Fail(faults)
+}
