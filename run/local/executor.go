@@ -29,6 +29,7 @@ type Executor struct {
 	cores      []core
 	supervisor []string // argv of a supervisor, without the directory
 	events     chan ensemble.Event
+	launchers  map[spec.MPI]string // paths found so far
 
 	mu   sync.Mutex
 	used map[string][]core // by attempt directory
@@ -47,7 +48,7 @@ func New(supervisor ...string) (*Executor, error) {
 	}
 	return &Executor{
 		cores: all, supervisor: supervisor, events: make(chan ensemble.Event),
-		used: map[string][]core{}, dirs: map[string]string{},
+		launchers: map[spec.MPI]string{}, used: map[string][]core{}, dirs: map[string]string{},
 	}, nil
 }
 
@@ -66,11 +67,25 @@ func (x *Executor) Check(job *ensemble.Job) error {
 		return fmt.Errorf("job %s asks for %d cores (%d tasks of %d); this machine has %d: take fewer, or allow it with oversubscribe: true",
 			job.ID, n, job.Shape.Tasks, job.Shape.CoresPerTask, len(x.cores))
 	}
-	if job.Launch.MPI == spec.NoMPI {
-		return nil
+	launcher, err := x.launcher(job.Launch.MPI)
+	if err != nil {
+		return err
 	}
-	_, err := launchLine(job, x.cores)
+	_, err = launchLine(job, launcher, x.cores)
 	return err
+}
+
+// launcher finds the launcher of an MPI once.
+func (x *Executor) launcher(mpi spec.MPI) (path string, err error) {
+	if mpi == spec.NoMPI {
+		return "", nil
+	}
+	if path = x.launchers[mpi]; path == "" {
+		if path, err = FindLauncher(mpi); err == nil {
+			x.launchers[mpi] = path
+		}
+	}
+	return path, err
 }
 
 // Room says whether enough cores are free: all of them for a job that is not
@@ -104,8 +119,12 @@ func (x *Executor) taken() []core {
 }
 
 // Submit starts a supervisor for the attempt.
-func (x *Executor) Submit(job *ensemble.Job, attempt int, dir string) (err error) {
-	p := plan{Cores: x.cores, Whole: !job.Policy.Shared}
+func (x *Executor) Submit(job *ensemble.Job, attempt int, dir string) error {
+	launcher, err := x.launcher(job.Launch.MPI)
+	if err != nil {
+		return err
+	}
+	p := plan{Cores: x.cores, Whole: !job.Policy.Shared, Launcher: launcher}
 	if !p.Whole {
 		x.mu.Lock()
 		p.Cores = x.free()

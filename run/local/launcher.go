@@ -31,14 +31,17 @@ func (e *MissingError) Error() string {
 var launchers = map[spec.MPI]struct {
 	programs []string
 	version  string // what its --version says
-	hint     string
+	pkg      string // Debian's package
 }{
-	spec.OpenMPI: {[]string{"mpirun.openmpi", "mpirun"}, "Open MPI", "install it with: apt-get install openmpi-bin"},
-	spec.MPICH:   {[]string{"mpiexec.hydra", "mpiexec.mpich", "mpiexec"}, "HYDRA", "install it with: apt-get install mpich"},
+	spec.OpenMPI: {[]string{"mpirun.openmpi", "mpirun"}, "(Open", "openmpi-bin"}, // (OpenRTE) or (Open MPI)
+	spec.MPICH:   {[]string{"mpiexec.hydra", "mpiexec.mpich", "mpiexec"}, "HYDRA", "mpich"},
 }
 
-// findLauncher gives the path of the launcher of an MPI.
-func findLauncher(mpi spec.MPI) (string, error) {
+// LauncherPackage names Debian's package of the launcher of an MPI.
+func LauncherPackage(mpi spec.MPI) string { return launchers[mpi].pkg }
+
+// FindLauncher gives the path of the launcher of an MPI.
+func FindLauncher(mpi spec.MPI) (string, error) {
 	l, ok := launchers[mpi]
 	if !ok {
 		return "", fmt.Errorf("there is no launcher for the MPI %q", mpi)
@@ -49,23 +52,19 @@ func findLauncher(mpi spec.MPI) (string, error) {
 			continue
 		}
 		out, err := exec.Command(path, "--version").CombinedOutput()
-		if err == nil && (strings.Contains(string(out), l.version) || strings.Contains(string(out), "OpenRTE") && mpi == spec.OpenMPI) {
+		if err == nil && strings.Contains(string(out), l.version) {
 			return path, nil
 		}
 	}
-	return "", &MissingError{Program: "the launcher of " + string(mpi) + " (" + l.programs[0] + ")", Hint: l.hint}
+	return "", &MissingError{Program: "the launcher of " + string(mpi) + " (" + l.programs[0] + ")", Hint: "install it with: apt-get install " + l.pkg}
 }
 
-// launchLine puts the launcher before the command of one rank. slots are the
-// cores that the job has to itself.
-func launchLine(job *ensemble.Job, slots []core) ([]string, error) {
+// launchLine puts the launcher, a path, before the command of one rank. slots
+// are the cores that the job has to itself.
+func launchLine(job *ensemble.Job, launcher string, slots []core) ([]string, error) {
 	s := job.Shape
 	if job.Launch.MPI == spec.NoMPI {
 		return job.Launch.Command, nil
-	}
-	launcher, err := findLauncher(job.Launch.MPI)
-	if err != nil {
-		return nil, err
 	}
 	argv := []string{launcher}
 	bind := s.BindTo

@@ -41,6 +41,8 @@ type plan struct {
 	// machine's.
 	Cores []core `json:"cores"`
 	Whole bool   `json:"whole"`
+	// Launcher is the path of the MPI's launcher; empty without MPI.
+	Launcher string `json:"launcher,omitempty"`
 }
 
 // Supervise runs one attempt: it is the body of the supervisor process that the
@@ -317,7 +319,7 @@ func (s *supervisor) ready(service spec.Service, path string, done <-chan end) e
 
 // application launches the application and waits for it.
 func (s *supervisor) application() error {
-	argv, err := launchLine(&s.job, s.plan.Cores)
+	argv, err := launchLine(&s.job, s.plan.Launcher, s.plan.Cores)
 	if err != nil {
 		return err
 	}

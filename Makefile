@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+#
+# make demo    installs what it needs, runs a small study, shows table and page
+# make test    installs what it needs, runs every test
+# make bench   measures what is claimed to be fast
+# make lint    go vet, gofmt, and golangci-lint where it is installed
+
+GO ?= go
+BIN := bin/ensemble
+# What tests need beside the applications of the catalog.
+TEST_PACKAGES := chromium
+
+.PHONY: all build demo test test-deps bench fuzz lint generate clean
+
+all: build
+
+build:
+	@hack/need-go
+	$(GO) build -o $(BIN) ./cmd/ensemble
+
+demo: build
+	@hack/install $$($(BIN) doctor --missing examples/demo.yaml)
+	@rm -rf runs/demo
+	$(BIN) run examples/demo.yaml
+	@$(BIN) report runs/demo
+	@$(BIN) report runs/demo -o html > runs/demo/report.html
+	@echo
+	@echo "The page is $(CURDIR)/runs/demo/report.html"
+
+test: test-deps
+	$(GO) vet ./...
+	$(GO) test -timeout 20m ./...
+
+test-deps: build
+	@hack/install $(TEST_PACKAGES) $$($(BIN) doctor --missing)
+
+bench: build
+	$(GO) test -run '^$$' -bench . -benchtime 2s -timeout 60m ./...
+
+FUZZTIME ?= 30s
+fuzz:
+	@hack/fuzz $(FUZZTIME)
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo "golangci-lint is not installed; go vet is all"; fi
+
+generate:
+	$(GO) generate ./...
+
+clean:
+	rm -rf bin

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+
+package cli
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+)
+
+// listing is a result that every format can show: rows for table and csv, a
+// value for json and yaml.
+type listing struct {
+	header []string
+	rows   [][]string
+	value  any
+}
+
+// formats are the ways to show a listing; the first is the default.
+var formats = []string{"table", "json", "yaml", "csv"}
+
+// outputFlag adds -o to a command.
+func outputFlag(c *cobra.Command, format *string, more ...string) {
+	all := append(append([]string{}, formats...), more...)
+	c.Flags().StringVarP(format, "output", "o", all[0], strings.Join(all, ", "))
+	c.PreRunE = func(*cobra.Command, []string) error {
+		for _, f := range all {
+			if f == *format {
+				return nil
+			}
+		}
+		return input(fmt.Errorf("unknown output format %q; want %s", *format, strings.Join(all, ", ")))
+	}
+}
+
+// write shows the listing.
+func (l *listing) write(w io.Writer, format string) error {
+	switch format {
+	case "json":
+		return writeJSON(w, l.value)
+	case "yaml":
+		b, err := json.Marshal(l.value)
+		if err != nil {
+			return err
+		}
+		if b, err = yaml.JSONToYAML(b); err != nil {
+			return err
+		}
+		_, err = w.Write(b)
+		return err
+	case "csv":
+		c := csv.NewWriter(w)
+		if err := c.WriteAll(append([][]string{l.header}, l.rows...)); err != nil {
+			return err
+		}
+		return c.Error()
+	default:
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, strings.ToUpper(strings.Join(l.header, "\t")))
+		for _, row := range l.rows {
+			fmt.Fprintln(t, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+		}
+		return t.Flush()
+	}
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+
+package cli
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/converged-computing/ensemble/study"
+	"github.com/spf13/cobra"
+)
+
+func newPlan(e *env) *cobra.Command {
+	var format, environment string
+	var all bool
+	c := &cobra.Command{
+		Use:   "plan FILE",
+		Short: "Show the trials of a study, what they cost and what they leave out",
+		Long: `Show the trials of a study, what they cost and what they leave out. Nothing is
+run.
+
+The table has the first trials; --all has every one. The other formats have them
+all; with -o jsonl they are streamed, one a line.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			ens, locate, err := e.resolve(args[0])
+			if err != nil {
+				return err
+			}
+			p, err := study.New(c.Context(), &ens.Spec, environment)
+			if err != nil {
+				return input(locate(err))
+			}
+			w := bufio.NewWriter(e.stdout)
+			if err := writePlan(c, w, p, format, all); err != nil {
+				return err
+			}
+			return w.Flush()
+		},
+	}
+	outputFlag(c, &format, "jsonl")
+	c.Flags().BoolVar(&all, "all", false, "list every trial in the table")
+	c.Flags().StringVar(&environment, "environment", "", "only the trials of the environment of that `NAME`")
+	return c
+}
+
+// maxListed is how many trials the table shows without --all.
+const maxListed = 20
+
+func writePlan(c *cobra.Command, w io.Writer, p *study.Plan, format string, all bool) error {
+	switch format {
+	case "jsonl":
+		enc := json.NewEncoder(w)
+		for t := range p.Trials() {
+			if err := enc.Encode(t); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "csv":
+		cw := csv.NewWriter(w)
+		if err := cw.Write(trialHeader); err != nil {
+			return err
+		}
+		for t := range p.Trials() {
+			if err := cw.Write(trialRow(&t)); err != nil {
+				return err
+			}
+		}
+		cw.Flush()
+		return cw.Error()
+	}
+	sum, err := p.Summary(c.Context())
+	if err != nil {
+		return err
+	}
+	if format != "table" {
+		v := struct {
+			Summary *study.Summary `json:"summary"`
+			Trials  []study.Trial  `json:"trials"`
+		}{sum, slices.AppendSeq([]study.Trial{}, p.Trials())}
+		return (&listing{value: v}).write(w, format)
+	}
+	l := &listing{header: trialHeader}
+	for t := range p.Trials() {
+		if len(l.rows) == maxListed && !all {
+			break
+		}
+		l.rows = append(l.rows, trialRow(&t))
+	}
+	if err := l.write(w, "table"); err != nil {
+		return err
+	}
+	if more := p.Len() - len(l.rows); more > 0 {
+		fmt.Fprintf(w, "… and %d more (--all)\n", more)
+	}
+	return writeSummary(w, sum)
+}
+
+var trialHeader = []string{"trial", "group", "app", "variant", "environment", "nodes", "tasks", "threads", "cores", "map", "bind", "rep", "parameters"}
+
+func trialRow(t *study.Trial) []string {
+	var params []string
+	for _, name := range slices.Sorted(maps.Keys(t.Parameters)) {
+		params = append(params, name+"="+t.Parameters[name].String())
+	}
+	return []string{t.ID, t.Group, t.App, t.Variant, t.Environment, strconv.Itoa(t.Nodes), strconv.Itoa(t.Tasks),
+		strconv.Itoa(t.Threads), strconv.Itoa(t.Tasks * t.CoresPerTask), t.MapBy, t.BindTo, strconv.Itoa(t.Repetition), strings.Join(params, " ")}
+}
+
+// writeSummary says what the plan has and what it has not.
+func writeSummary(w io.Writer, s *study.Summary) error {
+	fmt.Fprintf(w, "\n%d trials%s\n", s.Cost.Trials, costText(s.Cost))
+	if s.Limit != "" {
+		fmt.Fprintf(w, "the budget (%s) leaves out %d trials%s\n", s.Limit, s.Cut.Trials, costText(s.Cut))
+	}
+	for _, env := range s.Environments {
+		fmt.Fprintf(w, "  in %s: %d trials%s\n", env.Name, env.Cost.Trials, costText(env.Cost))
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "SWEEP\tPOINTS\tREMOVED\tSAMPLER\tSAMPLED\tREPETITIONS\tTRIALS\tCOVERAGE")
+	for _, sw := range s.Sweeps {
+		points := "∞"
+		if sw.Points != nil {
+			points = sw.Points.String()
+		}
+		removed := 0
+		for _, r := range sw.Removed {
+			removed += r.Points
+		}
+		var cover []string
+		for _, c := range sw.Coverage {
+			if c.Note != "" {
+				cover = append(cover, fmt.Sprintf("%d-way: %s", c.Strength, c.Note))
+				continue
+			}
+			cover = append(cover, fmt.Sprintf("%d-way %d/%d", c.Strength, c.Covered, c.Total))
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%d\t%d\t%d\t%s\n", sw.Name, points, removed, sw.Sampler, sw.Sampled, sw.Repetitions, sw.Cost.Trials, strings.Join(cover, ", "))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, sw := range s.Sweeps {
+		for _, r := range sw.Removed {
+			if r.Points > 0 {
+				fmt.Fprintf(w, "%s: %d points removed by %s\n", sw.Name, r.Points, r.Rule)
+			}
+		}
+		for _, c := range sw.Coverage {
+			for _, m := range c.Missing {
+				fmt.Fprintf(w, "%s: not covered: %s\n", sw.Name, combination(m))
+			}
+			if n := c.Total - c.Covered - len(c.Missing); n > 0 && len(c.Missing) > 0 {
+				fmt.Fprintf(w, "%s: … and %d more %d-way combinations are not covered\n", sw.Name, n, c.Strength)
+			}
+		}
+	}
+	return nil
+}
+
+func combination[V fmt.Stringer](m map[string]V) string {
+	var s []string
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		s = append(s, name+"="+m[name].String())
+	}
+	return strings.Join(s, ", ")
+}
+
+// costText puts a cost into words; nothing where nothing is known of it.
+func costText(c study.Cost) string {
+	var s []string
+	if c.CoreHours > 0 {
+		s = append(s, fmt.Sprintf("%.4g core-hours", c.CoreHours), fmt.Sprintf("%.4g node-hours", c.NodeHours))
+	}
+	for _, currency := range slices.Sorted(maps.Keys(c.Money)) {
+		s = append(s, fmt.Sprintf("%.2f %s", c.Money[currency], currency))
+	}
+	if c.Untimed > 0 && c.CoreHours > 0 {
+		s = append(s, fmt.Sprintf("%d of them without an expected time", c.Untimed))
+	}
+	if len(s) == 0 {
+		return ""
+	}
+	return ", expected " + strings.Join(s, ", ")
+}

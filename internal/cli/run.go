@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/converged-computing/ensemble/catalog"
+	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/measure"
+	"github.com/converged-computing/ensemble/run"
+	"github.com/converged-computing/ensemble/run/local"
+	"github.com/converged-computing/ensemble/spec"
+	"github.com/converged-computing/ensemble/study"
+	"github.com/spf13/cobra"
+)
+
+// runOptions are the flags of run.
+type runOptions struct {
+	on, dir, environment string
+	resume, dryRun       bool
+}
+
+func newRun(e *env) *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "run [FILE]",
+		Short: "Carry out a study and leave a run directory",
+		Long: `Carry out a study and leave a run directory.
+
+The directory is runs/NAME unless --dir names another. It holds everything: the
+resolved input, the journal, what each job printed. A run that was cut off, by
+Ctrl-C, a crash or kill -9, goes on with --resume: what is finished is neither
+lost nor repeated. --resume needs no FILE, since the directory has it.
+
+The path of the run directory is printed on standard output. The exit code is 1
+when a trial failed; its record says why.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return e.run(c.Context(), args, o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.on, "on", "local", "where to run: local")
+	f.StringVar(&o.dir, "dir", "", "the run directory (default runs/NAME)")
+	f.StringVar(&o.environment, "environment", "", "the `NAME` of the environment that this is, where the study names several")
+	f.BoolVar(&o.resume, "resume", false, "go on with the run in the directory")
+	f.BoolVar(&o.dryRun, "dry-run", false, "check everything and run nothing")
+	return c
+}
+
+func (e *env) run(ctx context.Context, args []string, o runOptions) error {
+	if o.on != "local" {
+		return input(fmt.Errorf("unknown executor %q; want local", o.on))
+	}
+	r, err := e.open(args, o)
+	if err != nil {
+		return err
+	}
+	if r.plan, err = study.New(ctx, &r.ensemble.Spec, r.environment); err != nil {
+		return input(r.locate(err))
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if r.executor, err = local.New(self, "supervise"); err != nil {
+		return err
+	}
+	n, err := r.check()
+	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		e.say("%s: %d trials can run on this machine (%d cores); nothing was run", r.ensemble.Metadata.Name, n, r.executor.Cores())
+		return nil
+	}
+	return e.carryOut(ctx, r, n)
+}
+
+// prepared is a run about to begin.
+type prepared struct {
+	ensemble    *spec.Ensemble
+	locate      func(error) error // puts places of the file on faults of the plan
+	environment string
+	path        string  // of the run directory
+	dir         run.Dir // empty until it is made
+	plan        *study.Plan
+	executor    *local.Executor
+}
+
+// open resolves the input of a run: a file, or the directory of a run that goes
+// on.
+func (e *env) open(args []string, o runOptions) (*prepared, error) {
+	r := &prepared{path: o.dir, environment: o.environment, locate: func(err error) error { return err }}
+	var given *spec.Ensemble
+	if len(args) > 0 {
+		var err error
+		if given, r.locate, err = e.resolve(args[0]); err != nil {
+			return nil, err
+		}
+		if r.path == "" {
+			r.path = filepath.Join("runs", given.Metadata.Name)
+		}
+	}
+	if !o.resume {
+		if given == nil {
+			return nil, input(errors.New("run wants a FILE, or --resume with --dir RUN"))
+		}
+		r.ensemble = given
+		return r, r.choose()
+	}
+	if r.path == "" {
+		return nil, input(errors.New("--resume wants --dir RUN or the FILE of the run"))
+	}
+	dir, ens, err := run.Open(r.path)
+	if err != nil {
+		return nil, input(err)
+	}
+	if given != nil && !same(given, ens) {
+		return nil, input(fmt.Errorf("%s has changed since the run in %s began: resume without it, or begin a new run in another --dir", args[0], r.path))
+	}
+	r.dir, r.ensemble = dir, ens
+	return r, r.choose()
+}
+
+// choose settles the environment of the run.
+func (r *prepared) choose() error {
+	var names []string
+	for _, x := range r.ensemble.Spec.Study.Environments {
+		names = append(names, x.Name)
+	}
+	switch {
+	case r.environment == "" && len(names) == 1:
+		r.environment = names[0]
+	case r.environment == "" && len(names) > 1:
+		return input(fmt.Errorf("the study names several environments and a run is in one of them: give --environment %s", spec.OneOf(names)))
+	case r.environment != "" && !slices.Contains(names, r.environment):
+		return input(errors.New(spec.Unknown("environment", r.environment, names)))
+	}
+	return nil
+}
+
+// resolve reads a Study or Ensemble file. The function that it gives puts
+// places of the file on faults that show only in the plan.
+func (e *env) resolve(file string) (*spec.Ensemble, func(error) error, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, nil, input(fmt.Errorf("reading the study: %w", err))
+	}
+	doc, err := spec.Decode(file, data)
+	if err != nil {
+		return nil, nil, err
+	}
+	cat, err := e.catalog()
+	if err != nil {
+		return nil, nil, err
+	}
+	ens, err := study.Resolve(doc, cat)
+	return ens, func(err error) error { return study.Locate(doc, err) }, err
+}
+
+// same says whether two ensembles are written alike.
+func same(a, b *spec.Ensemble) bool {
+	text := func(x *spec.Ensemble) string {
+		var s strings.Builder
+		if err := spec.Encode(&s, x); err != nil {
+			return err.Error()
+		}
+		return s.String()
+	}
+	return text(a) == text(b)
+}
+
+// check finds out, before anything runs, what the machine lacks for any job.
+// It gives the number of jobs.
+func (r *prepared) check() (n int, err error) {
+	type use struct{ app, variant string }
+	seen := map[use]bool{}
+	lacking := map[string]bool{}
+	var errs []error
+	add := func(err error) {
+		if err != nil && !lacking[err.Error()] {
+			lacking[err.Error()] = true
+			errs = append(errs, err)
+		}
+	}
+	for job, err := range r.plan.Jobs(r.ensemble) {
+		if err != nil {
+			return 0, input(err)
+		}
+		n++
+		if len(errs) < 20 {
+			add(r.executor.Check(job))
+		}
+		if u := (use{job.App, job.Variant}); !seen[u] {
+			seen[u] = true
+			add(checkPrograms(r.ensemble, job))
+		}
+	}
+	return n, errors.Join(errs...)
+}
+
+// checkPrograms looks for the programs of a job whose variant says which
+// packages provide them. A program that no package is known for is looked for
+// when the job starts; not finding it is the record of that job.
+func checkPrograms(e *spec.Ensemble, job *ensemble.Job) error {
+	i := slices.IndexFunc(e.Spec.Applications, func(a spec.Application) bool { return a.Metadata.Name == job.App })
+	v, err := catalog.Variant(&e.Spec.Applications[i], job.Variant)
+	if err != nil || len(v.Packages) == 0 {
+		return err
+	}
+	commands := slices.Concat([][]string{job.Launch.Command}, job.Launch.Prepare)
+	for _, s := range job.Launch.Services {
+		commands = append(commands, s.Command)
+	}
+	for _, argv := range commands {
+		if _, err := exec.LookPath(argv[0]); err != nil {
+			return &local.MissingError{
+				Program: fmt.Sprintf("%s (of %s, variant %s)", argv[0], job.App, job.Variant),
+				Hint:    "install it with: apt-get install " + strings.Join(v.Packages, " "),
+			}
+		}
+	}
+	return nil
+}
+
+// carryOut makes or goes on with the run directory and drives the run.
+func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
+	if r.dir == "" {
+		if r.dir, err = run.Create(r.path, r.ensemble); err != nil {
+			var storage *run.StorageError
+			if errors.As(err, &storage) {
+				return err
+			}
+			return input(err)
+		}
+	}
+	judge, err := run.NewJudge(r.ensemble.Spec.Applications)
+	if err != nil {
+		return err
+	}
+	if err := r.dir.AppendEnvironment(run.Capture(ctx, r.packages(), r.executor.Cores())); err != nil {
+		return err
+	}
+	p := newProgress(e.stderr, jobs)
+	d := &run.Driver{
+		Dir: r.dir, Executor: r.executor, Judge: judge, Observer: p, Version: version(),
+		Before: r.ensemble.Spec.Study.Run.BeforeRun, After: r.ensemble.Spec.Study.Run.AfterRun,
+	}
+	summary, err := d.Run(ctx, r.plan.Jobs(r.ensemble))
+	p.close()
+	if derr := deriveRecords(context.WithoutCancel(ctx), r.dir, r.ensemble); err == nil {
+		err = derr
+	}
+	e.say("%s", describeSummary(r.path, jobs, summary))
+	fmt.Fprintln(e.stdout, r.path)
+	var sig interrupted
+	if errors.As(err, &sig) {
+		e.say("go on with: ensemble run --resume --dir %s", r.path)
+	}
+	if err == nil && summary.Status[ensemble.Succeeded] != summary.Jobs {
+		return &codeError{exitFailed, nil} // the summary has said it
+	}
+	return err
+}
+
+// packages lists those of the variants that the run uses.
+func (r *prepared) packages() (all []string) {
+	for _, a := range r.ensemble.Spec.Applications {
+		for _, v := range a.Spec.Variants {
+			all = append(all, v.Packages...)
+		}
+	}
+	return all
+}
+
+// deriveRecords writes records.jsonl.
+func deriveRecords(ctx context.Context, dir run.Dir, e *spec.Ensemble) error {
+	records, err := allRecords(ctx, dir, e)
+	if err != nil {
+		return err
+	}
+	return measure.WriteJSONL(dir.Path(run.RecordsFile), records)
+}
+
+func allRecords(ctx context.Context, dir run.Dir, e *spec.Ensemble) (records []measure.Record, err error) {
+	for r, err := range measure.Records(ctx, dir, e) {
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, r)
+	}
+	return records, nil
+}
+
+func describeSummary(path string, jobs int, s run.Summary) string {
+	var parts []string
+	for _, status := range []ensemble.Status{ensemble.Succeeded, ensemble.Failed, ensemble.Timeout, ensemble.Incomplete} {
+		if n := s.Status[status]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, status))
+		}
+	}
+	done := 0
+	for _, n := range s.Status {
+		done += n
+	}
+	if left := jobs - done; left > 0 {
+		parts = append(parts, fmt.Sprintf("%d not run", left))
+	}
+	text := fmt.Sprintf("%d trials: %s", jobs, strings.Join(parts, ", "))
+	if s.Skipped > 0 {
+		text += fmt.Sprintf(" (%d of them before)", s.Skipped)
+	}
+	return text
+}

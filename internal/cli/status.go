@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/run"
+	"github.com/spf13/cobra"
+)
+
+// jobStatus is one row of status.
+type jobStatus struct {
+	Job     string    `json:"job"`
+	App     string    `json:"app,omitempty"`
+	Variant string    `json:"variant,omitempty"`
+	Tasks   int       `json:"tasks,omitempty"`
+	Attempt int       `json:"attempt"`
+	State   string    `json:"state"`
+	Since   time.Time `json:"since"`
+	Reason  string    `json:"reason,omitempty"`
+}
+
+func newStatus(e *env) *cobra.Command {
+	var format string
+	c := &cobra.Command{
+		Use:   "status RUN",
+		Short: "Show how the jobs of a run stand, also while it goes on",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			dir, _, err := run.Open(args[0])
+			if err != nil {
+				return input(err)
+			}
+			jobs, err := statusOf(dir)
+			if err != nil {
+				return err
+			}
+			l := &listing{header: []string{"job", "app", "variant", "tasks", "attempt", "state", "since", "reason"}, value: jobs}
+			for _, j := range jobs {
+				l.rows = append(l.rows, []string{j.Job, j.App, j.Variant, count(j.Tasks), count(j.Attempt), j.State,
+					j.Since.Local().Format(time.DateTime), j.Reason})
+			}
+			return l.write(e.stdout, format)
+		},
+	}
+	outputFlag(c, &format)
+	return c
+}
+
+// statusOf gives the last known state of every job that was submitted, in the
+// order of their first submission.
+func statusOf(dir run.Dir) ([]jobStatus, error) {
+	jobs := []jobStatus{}
+	at := map[string]int{}
+	err := dir.Events(func(ev ensemble.Event) error {
+		if ev.Job == "" {
+			return nil
+		}
+		i, ok := at[ev.Job]
+		if !ok {
+			i = len(jobs)
+			at[ev.Job] = i
+			jobs = append(jobs, jobStatus{Job: ev.Job})
+			var job ensemble.Job
+			if err := run.ReadJSON(dir.Attempt(ev.Job, ev.Attempt)+"/"+run.JobFile, &job); err == nil {
+				jobs[i].App, jobs[i].Variant, jobs[i].Tasks = job.App, job.Variant, job.Shape.Tasks
+			}
+		}
+		j := &jobs[i]
+		j.Attempt, j.Since, j.Reason = ev.Attempt, ev.Time, ev.Reason
+		switch ev.Name {
+		case ensemble.Submit:
+			j.State = "queued"
+		case ensemble.Start:
+			j.State = "running"
+		case ensemble.Finish:
+			j.State = string(ev.Status)
+		default:
+			return fmt.Errorf("unknown event %q", ev.Name)
+		}
+		return nil
+	})
+	return jobs, err
+}

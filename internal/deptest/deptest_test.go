@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+
+// Package deptest keeps the directions between packages: data flows from the
+// catalog to the report, and imports point upstream only. A rule that stands
+// in the way is changed here, with its reason, and not around it.
+package deptest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/converged-computing/ensemble/"
+
+// rules says which packages of the module a package may import. A package that
+// is not listed may not exist: add it with its reason.
+var rules = []struct {
+	pkg     string
+	imports []string
+	reason  string
+}{
+	{"spec", nil, "a leaf: every stage reads files, so it can read none of theirs"},
+	{"spec/internal/schemagen", []string{"spec"}, "writes the schemas of the types"},
+	{"stats", nil, "a leaf: numbers in, numbers out"},
+	{"catalog/read", []string{"spec"}, "rules of an application in, values out"},
+	{"catalog", []string{"spec", "catalog/read"}, "checks rules when it loads them"},
+	{"ensemble", []string{"spec"}, "pure: what a job is and what can happen to it"},
+	{"study/sample", nil, "a leaf: points of a space, whatever they mean"},
+	{"study", []string{"spec", "catalog", "ensemble", "study/sample"}, "compiles to jobs; runs nothing"},
+	{"run", []string{"spec", "ensemble", "catalog/read"}, "knows jobs, not where they come from"},
+	{"run/local", []string{"spec", "ensemble", "run"}, "executors know the driver's side and not one another"},
+	{"measure", []string{"spec", "ensemble", "catalog/read", "run"}, "reads run directories"},
+	{"report", []string{"spec", "stats", "catalog/read", "ensemble", "run", "measure"}, "shows records"},
+	{"internal/cli", []string{"*"}, "last: the door to all of them"},
+	{"internal/deptest", nil, "tests only"},
+	{"cmd/ensemble", []string{"internal/cli"}, "a main hands over at once"},
+}
+
+// outside says who may import libraries that would spread if anybody could.
+var outside = []struct {
+	prefix   string
+	packages []string
+	reason   string
+}{
+	{"github.com/spf13/", []string{"internal/cli"}, "commands parse; libraries work"},
+	{"github.com/vbauerster/mpb", []string{"internal/cli"}, "only the command line draws on terminals"},
+	{"gonum.org/", []string{"stats", "study", "study/sample", "report"}, "numerics have their places"},
+	{"golang.org/x/perf", []string{"stats", "report"}, "numerics have their places"},
+	{"github.com/goccy/go-yaml", []string{"spec", "internal/cli"}, "files are decoded in one place; listings are written as YAML"},
+	{"github.com/santhosh-tekuri/", []string{"spec"}, "files are checked in one place"},
+	{"github.com/invopop/", []string{"spec", "spec/internal/schemagen"}, "schemas are made in one place"},
+	{"cel.dev/", []string{"study"}, "constraints are the study's"},
+	{"github.com/prometheus/procfs", []string{"run", "run/local"}, "the machine is looked at where it is captured and used"},
+	{"k8s.io/", nil, "no Kubernetes yet"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Name       string
+}
+
+func packages(t *testing.T) (all []listed) {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Name", module+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestImportsPointUpstream(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		pkg := strings.TrimPrefix(p.ImportPath, module)
+		i := slices.IndexFunc(rules, func(r struct {
+			pkg     string
+			imports []string
+			reason  string
+		}) bool {
+			return r.pkg == pkg
+		})
+		if i < 0 {
+			t.Errorf("package %s is not in the list of packages: add it with its reason", pkg)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if own, ok := strings.CutPrefix(imported, module); ok {
+				if !slices.Contains(rules[i].imports, own) && !slices.Contains(rules[i].imports, "*") {
+					t.Errorf("%s imports %s; it is %q", pkg, own, rules[i].reason)
+				}
+				continue
+			}
+			for _, o := range outside {
+				if strings.HasPrefix(imported, o.prefix) && !slices.Contains(o.packages, pkg) {
+					t.Errorf("%s imports %s: %s", pkg, imported, o.reason)
+				}
+			}
+		}
+	}
+}
+
+func TestEveryPackageOfTheListExists(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for _, p := range packages(t) {
+		names = append(names, strings.TrimPrefix(p.ImportPath, module))
+	}
+	for _, r := range rules {
+		if !slices.Contains(names, r.pkg) {
+			t.Errorf("package %s of the list does not exist", path.Join(module, r.pkg))
+		}
+	}
+}

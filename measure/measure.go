@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+
+package measure
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/converged-computing/ensemble/catalog/read"
+	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/run"
+	"github.com/converged-computing/ensemble/spec"
+)
+
+// Records gives a record for every attempt that has ended, in the order in
+// which they ended. The applications say how output is read. The error names
+// the file that cannot be read.
+func Records(ctx context.Context, d run.Dir, e *spec.Ensemble) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		readers := map[string]*read.Reader{}
+		for _, a := range e.Spec.Applications {
+			r, err := read.New(a.Metadata.Name, a.Spec.Output)
+			if err != nil {
+				yield(Record{}, err)
+				return
+			}
+			readers[a.Metadata.Name] = r
+		}
+		submitted := map[string]time.Time{} // by job; its last submission
+		stop := errors.New("enough")
+		err := d.Events(func(ev ensemble.Event) error {
+			switch ev.Name {
+			case ensemble.Submit:
+				submitted[ev.Job] = ev.Time
+				return nil
+			case ensemble.Finish:
+			default:
+				return nil
+			}
+			r, err := attempt(ctx, d.Attempt(ev.Job, ev.Attempt), ev, readers)
+			if err != nil {
+				return err
+			}
+			r.Ensemble = e.Metadata.Name
+			r.Times.Submit = submitted[ev.Job]
+			if !yield(r, nil) {
+				return stop
+			}
+			return ctx.Err()
+		})
+		if err != nil && !errors.Is(err, stop) {
+			yield(Record{}, err)
+		}
+	}
+}
+
+// attempt makes the record of one attempt from its directory and from the
+// event that ended it.
+func attempt(ctx context.Context, dir string, ev ensemble.Event, readers map[string]*read.Reader) (Record, error) {
+	var job ensemble.Job
+	if err := run.ReadJSON(filepath.Join(dir, run.JobFile), &job); err != nil {
+		return Record{}, err
+	}
+	var exit run.Exit
+	if err := run.ReadJSON(filepath.Join(dir, run.ExitFile), &exit); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Record{}, err
+	}
+	var out read.Run
+	if reader := readers[job.App]; reader != nil {
+		var err error
+		if out, err = reader.ReadFiles(ctx, run.Output(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			out = read.Run{Flags: []string{"unreadable"}} // the judge has said why
+		}
+	}
+	r := FromLog(out)
+	r.App, r.Variant, r.Environment, r.Group = job.App, job.Variant, job.Environment, job.Group
+	if job.Problem != "" {
+		r.Problem = job.Problem
+	}
+	r.Parameters = job.Parameters
+	r.Trial, r.Job, r.Attempt = job.ID, job.ID, ev.Attempt
+	if job.Repetition > 0 {
+		r.Iteration = &job.Repetition
+	}
+	r.Nodes, r.Tasks, r.Threads = job.Shape.Nodes, job.Shape.Tasks, job.Shape.Threads
+	r.Command = strings.Join(job.Launch.Command, " ")
+	r.Status, r.Reason, r.ExitCode = ev.Status, ev.Reason, exit.ExitCode
+	r.Flags = append(exit.Flags, r.Flags...)
+	r.Times.Start, r.Times.Finish = exit.Start, exit.Finish
+	r.Load, r.Resources = exit.Load, exit.Resources
+	return r, addSamples(&r, filepath.Join(dir, run.SamplesFile))
+}
+
+// addSamples turns samples into series over the seconds since the application
+// started.
+func addSamples(r *Record, path string) error {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	series := map[string]read.Series{}
+	add := func(name, unit string, t, v float64) {
+		s := series[name]
+		s.Unit = [2]string{"s", unit}
+		s.Points = append(s.Points, [2]float64{t, v})
+		series[name] = s
+	}
+	var last run.Sample
+	for sc := bufio.NewScanner(bytes.NewReader(b)); sc.Scan(); {
+		var x run.Sample
+		if err := json.Unmarshal(sc.Bytes(), &x); err != nil {
+			break // the supervisor was killed while it wrote the line
+		}
+		if span := x.Seconds - last.Seconds; span > 0 {
+			add("sample_cpu", "cores", x.Seconds, max(0, x.CPUSeconds-last.CPUSeconds)/span)
+		}
+		add("sample_rss", "bytes", x.Seconds, float64(x.RSSBytes))
+		add("sample_read", "bytes", x.Seconds, float64(x.ReadBytes))
+		add("sample_write", "bytes", x.Seconds, float64(x.WriteBytes))
+		add("sample_received", "bytes", x.Seconds, float64(x.ReceivedBytes))
+		add("sample_sent", "bytes", x.Seconds, float64(x.SentBytes))
+		last = x
+	}
+	if len(series) > 0 && r.Series == nil {
+		r.Series = map[string]read.Series{}
+	}
+	for name, s := range series {
+		r.Series[name] = s
+	}
+	return nil
+}
+
+// WriteJSONL writes records one a line, as records.jsonl holds them.
+func WriteJSONL(path string, records []Record) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	for i := range records {
+		if err := enc.Encode(&records[i]); err != nil {
+			return fmt.Errorf("encoding the record of job %s: %w", records[i].Job, err)
+		}
+	}
+	return run.WriteFile(path, b.Bytes())
+}

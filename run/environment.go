@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+
+package run
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+)
+
+// Environment is the machine as found when a session began. What cannot be
+// found out is left out.
+type Environment struct {
+	Time         time.Time `json:"time"`
+	Hostname     string    `json:"hostname,omitempty"`
+	OS           string    `json:"os,omitempty"`     // as /etc/os-release names it
+	Kernel       string    `json:"kernel,omitempty"` // release
+	Architecture string    `json:"architecture"`     // as Go names it
+	CPU          string    `json:"cpu,omitempty"`    // model
+	Processors   int       `json:"processors"`       // of the machine, hardware threads
+	Cores        int       `json:"cores"`            // that jobs may use
+	MemoryBytes  int64     `json:"memory_bytes,omitempty"`
+	// LoadAverage is that of the last minute.
+	LoadAverage float64 `json:"load_average"`
+	// MPI are the versions of the launchers by the MPI's name.
+	MPI map[string]string `json:"mpi,omitempty"`
+	// Packages are the versions of the packages that the run uses.
+	Packages map[string]string `json:"packages,omitempty"`
+}
+
+// Capture finds out about this machine. packages are those of interest; cores
+// is what the executor has.
+func Capture(ctx context.Context, packages []string, cores int) Environment {
+	e := Environment{Time: time.Now().UTC(), Architecture: runtime.GOARCH, Cores: cores}
+	e.Hostname, _ = os.Hostname()
+	e.OS = osName()
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		e.Kernel = unix.ByteSliceToString(u.Release[:])
+	}
+	if p, err := procfs.NewDefaultFS(); err == nil {
+		if cpus, err := p.CPUInfo(); err == nil && len(cpus) > 0 {
+			e.CPU, e.Processors = cpus[0].ModelName, len(cpus)
+		}
+		if m, err := p.Meminfo(); err == nil && m.MemTotalBytes != nil {
+			e.MemoryBytes = int64(*m.MemTotalBytes)
+		}
+		if l, err := p.LoadAvg(); err == nil {
+			e.LoadAverage = l.Load1
+		}
+	}
+	e.MPI = versions(ctx, map[string][]string{
+		"openmpi": {"mpirun.openmpi", "--version"},
+		"mpich":   {"mpiexec.mpich", "--version"},
+	})
+	e.Packages = packageVersions(ctx, packages)
+	return e
+}
+
+// AppendEnvironment adds what a session found to the run directory: a run that
+// goes on elsewhere, or after an upgrade, shows it.
+func (d Dir) AppendEnvironment(e Environment) error {
+	all, err := d.Environments()
+	if err != nil {
+		return err
+	}
+	return WriteJSON(d.path(EnvironmentFile), append(all, e))
+}
+
+// Environments gives what each session found, in order.
+func (d Dir) Environments() (all []Environment, err error) {
+	err = ReadJSON(d.path(EnvironmentFile), &all)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return all, err
+}
+
+func osName() string {
+	b, err := os.ReadFile("/etc/os-release")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(b)) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME="); ok {
+			return strings.Trim(name, `"'`)
+		}
+	}
+	return ""
+}
+
+// versions asks programs for their versions: the first line that has a digit.
+func versions(ctx context.Context, programs map[string][]string) map[string]string {
+	found := map[string]string{}
+	for name, argv := range programs {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).Output()
+		cancel()
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(out)) {
+			if strings.ContainsAny(line, "0123456789") {
+				found[name] = strings.Join(strings.Fields(line), " ")
+				break
+			}
+		}
+	}
+	return found
+}
+
+// packageVersions asks the distribution for the versions of packages.
+func packageVersions(ctx context.Context, packages []string) map[string]string {
+	if len(packages) == 0 {
+		return nil
+	}
+	packages = slices.Compact(slices.Sorted(slices.Values(packages)))
+	args := append([]string{"--show", "--showformat", "${Package}\t${Version}\n", "--"}, packages...)
+	out, err := exec.CommandContext(ctx, "dpkg-query", args...).Output()
+	if err != nil && len(out) == 0 {
+		return nil
+	}
+	found := map[string]string{}
+	for line := range bytes.Lines(out) {
+		if name, version, ok := strings.Cut(strings.TrimSpace(string(line)), "\t"); ok && version != "" {
+			found[name] = version
+		}
+	}
+	return found
+}
