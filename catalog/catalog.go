@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+
+// Package catalog provides the applications: what can be run, how, and how its
+// output is read.
+//
+// The model: an application is a folder apps/NAME with app.yaml and its decks.
+// Those that the module carries are embedded; a user's own folders are read
+// from disk and win over an embedded application of the same name. An
+// application is data. Adding one needs no Go.
+//
+// The steps: [Load] decodes and checks every file, decks included, so that a
+// loaded application needs no folder any more; [Render] fills the templates of
+// one application with the configuration of one trial. How output is read is
+// the work of catalog/read.
+package catalog
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"slices"
+
+	"github.com/converged-computing/ensemble/catalog/read"
+	"github.com/converged-computing/ensemble/spec"
+)
+
+//go:embed apps
+var embedded embed.FS
+
+// Catalog is a set of applications by name. It is not changed after Load.
+type Catalog struct {
+	apps map[string]*spec.Application
+}
+
+// Load reads the embedded applications and those in the folders given; each
+// folder holds NAME/app.yaml. A later folder wins over an earlier one. The
+// error joins the faults of all files.
+func Load(dirs ...string) (*Catalog, error) {
+	c := &Catalog{apps: map[string]*spec.Application{}}
+	builtin, err := fs.Sub(embedded, "apps")
+	if err != nil {
+		return nil, err
+	}
+	errs := []error{c.add(builtin, "apps")}
+	for _, dir := range dirs {
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("opening the catalog %q: %w", dir, err))
+			continue
+		}
+		errs = append(errs, c.add(root.FS(), dir), root.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// add reads every NAME/app.yaml of one folder.
+func (c *Catalog) add(dir fs.FS, at string) error {
+	files, err := fs.Glob(dir, "*/app.yaml")
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("the catalog %q has no NAME/app.yaml", at)
+	}
+	var errs []error
+	for _, file := range files {
+		app, err := load(dir, file, path.Join(at, file))
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		c.apps[app.Metadata.Name] = app
+	}
+	return errors.Join(errs...)
+}
+
+// load reads one application and its decks.
+func load(dir fs.FS, file, name string) (*spec.Application, error) {
+	data, err := fs.ReadFile(dir, file)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	doc, err := spec.Decode(name, data)
+	if err != nil {
+		return nil, err
+	}
+	app, ok := doc.Object.(*spec.Application)
+	if !ok {
+		return nil, doc.Fail([]spec.Fault{spec.Faultf("kind", "got %s, want Application", doc.Object.Head().Kind)})
+	}
+	var faults []spec.Fault
+	if folder := path.Base(path.Dir(file)); app.Metadata.Name != folder {
+		faults = append(faults, spec.Faultf("metadata.name", "got %q, want %q, the name of its folder", app.Metadata.Name, folder))
+	}
+	for i := range app.Spec.Decks {
+		d := &app.Spec.Decks[i]
+		if d.Content != "" {
+			continue
+		}
+		b, err := fs.ReadFile(dir, path.Join(path.Dir(file), d.Source))
+		if err != nil {
+			faults = append(faults, spec.Faultf(spec.Path("spec.decks").Index(i), "reading the deck: %v", err))
+			continue
+		}
+		d.Content = string(b)
+	}
+	return app, doc.Fail(append(faults, Check(app, "")...))
+}
+
+// Check lists what is wrong with an application beyond what its types say:
+// templates that do not parse and output rules that do not compile. The paths
+// begin at the one given.
+func Check(app *spec.Application, at spec.Path) (faults []spec.Fault) {
+	at = at.Key("spec")
+	for p, text := range templates(app, at) {
+		if _, err := parse(text); err != nil {
+			faults = append(faults, spec.Faultf(p, "%v", err))
+		}
+	}
+	if _, err := read.New(app.Metadata.Name, app.Spec.Output); err != nil {
+		faults = append(faults, spec.Faultf(at.Key("output"), "%v", err))
+	}
+	return faults
+}
+
+// App gives the application of that name, decks included. It is not to be
+// changed.
+func (c *Catalog) App(name string) (*spec.Application, bool) {
+	a, ok := c.apps[name]
+	return a, ok
+}
+
+// Names lists the applications in alphabetical order.
+func (c *Catalog) Names() []string { return slices.Sorted(maps.Keys(c.apps)) }
+
+// Variant finds a variant by name; the empty name is the first variant.
+func Variant(app *spec.Application, name string) (*spec.Variant, error) {
+	var names []string
+	for i := range app.Spec.Variants {
+		v := &app.Spec.Variants[i]
+		if v.Name == name || name == "" {
+			return v, nil
+		}
+		names = append(names, v.Name)
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("the application %q has no variant: its output can be read, but it cannot be run here", app.Metadata.Name)
+	}
+	return nil, errors.New(spec.Unknown("variant of "+app.Metadata.Name, name, names))
+}
