@@ -96,7 +96,9 @@ func (c *compiler) parameterFactor(x axis, a *spec.Axis, zipped bool) factor {
 			continue
 		}
 		f.integer = f.integer && p.Type == spec.TypeInt
-		c.checkInterval(app, name, x, a)
+		if !c.checkInterval(app, name, x, a) {
+			return f
+		}
 	}
 	if a.Range != nil && a.Continuous() {
 		points, few := intervalPoints(a.Range)
@@ -147,16 +149,17 @@ func (c *compiler) lacks(app *application, name string, at spec.Path) {
 	c.fault(at, "%s", spec.Unknown("parameter of "+app.def.Metadata.Name, name, known))
 }
 
-// checkInterval checks the ends of a range without steps.
-func (c *compiler) checkInterval(app *application, name string, x axis, a *spec.Axis) {
+// checkInterval checks the type and the ends of a range without steps.
+func (c *compiler) checkInterval(app *application, name string, x axis, a *spec.Axis) bool {
 	if a.Range == nil || !a.Continuous() {
-		return
+		return true
 	}
 	p := app.def.Spec.Parameters[name]
 	if p.Type != spec.TypeInt && p.Type != spec.TypeFloat {
 		c.fault(x.at, "got a range, but the parameter %q of %s is of type %s", name, app.def.Metadata.Name, p.Type)
-		return
+		return false
 	}
+	before := len(c.faults)
 	for _, end := range []struct {
 		key   string
 		value float64
@@ -165,6 +168,7 @@ func (c *compiler) checkInterval(app *application, name string, x axis, a *spec.
 			c.fault(x.at.Key(end.key), "the parameter %q of %s: %v", name, app.def.Metadata.Name, err)
 		}
 	}
+	return len(c.faults) == before
 }
 
 // checkValues holds every value against the parameter of every application. Of

@@ -215,8 +215,9 @@ func (s *sweep) unknownNames(parsed *cel.Ast) (problems []string) {
 			}
 		case ast.IdentKind:
 			name := e.AsIdent()
-			if _, ok := variables[name]; ok || local[name] || parameters[e.ID()] {
-				return
+			_, known := variables[name]
+			if known || local[name] || parameters[e.ID()] || strings.HasPrefix(name, parameterPrefix) {
+				return // the last are parameters that the checker has found
 			}
 			if name == "parameters" {
 				problems = append(problems, "parameters are read one by one, as in parameters.NAME")

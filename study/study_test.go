@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
@@ -89,6 +88,3 @@ func ids(all []study.Trial) []string {
 	slices.Sort(out)
 	return out
 }
-
-// lines gives the lines of a text without indentation, for comparing.
-func lines(text string) []string { return strings.Split(strings.TrimSpace(text), "\n") }
