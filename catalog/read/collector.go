@@ -72,7 +72,7 @@ func (c *collector) flag(f string) {
 }
 
 // try runs one rule on a line that may be its.
-func (c *collector) try(r *rule, line []byte) {
+func (c *collector) try(r *rule, line []byte, found *memo) {
 	switch r.kind {
 	case kindHint:
 		if r.index < c.hintRank {
@@ -96,7 +96,7 @@ func (c *collector) try(r *rule, line []byte) {
 			return
 		}
 	}
-	match := r.re.FindSubmatchIndex(line)
+	match := found.find(r, line)
 	if match == nil {
 		return
 	}

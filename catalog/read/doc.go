@@ -21,7 +21,8 @@
 //  4. a closed run gets the facts of its job, its formulas and its status.
 //
 // Memory is bounded whatever the size of the log: lines are cut at [MaxLine],
-// series and tables at [MaxPoints], and a log may hold [MaxRuns] runs.
+// series and tables at [MaxPoints], and a pod's log may hold [MaxRuns] runs.
+// Runs without marks are given out as they close, however many there are.
 //
 // Two durations are never mixed: metrics of the application come from what it
 // printed, and duration_wrapper is the launcher's, from Flux's shell.start to
@@ -36,7 +37,7 @@ const (
 	// MaxPoints is the number of points of one series, of rows of one table and
 	// of values of one metric that are kept; the run gets the flag "truncated".
 	MaxPoints = 1 << 18
-	// MaxRuns is the number of runs, and of jobs, that one file may hold; more
-	// are an error.
+	// MaxRuns is the number of marked runs, and of jobs, that one pod's log may
+	// hold; more are an error.
 	MaxRuns = 1 << 16
 )

@@ -67,22 +67,17 @@ type queued struct {
 	Result   *int        `json:"result"`
 }
 
-const maxDepth = 1000
-
 func (p *ensemblePath) token(t json.Token) {
 	p.tokens++
-	if len(p.keys) > maxDepth {
-		return
-	}
 	top := len(p.keys) - 1
 	switch t := t.(type) {
 	case json.Delim:
 		switch t {
 		case '{', '[':
-			p.value()
 			p.keys, p.isKey = append(p.keys, ""), append(p.isKey, t == '{')
 		default:
 			p.keys, p.isKey = p.keys[:top], p.isKey[:top]
+			p.value()
 		}
 	case string:
 		if top >= 0 && p.isKey[top] {

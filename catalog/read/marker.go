@@ -91,7 +91,7 @@ func findMarking(line []byte) (m marking, ok bool) {
 		rest := string(line[i+len(k.text):])
 		switch k.mark {
 		case markCommand:
-			if p := strings.TrimSpace(string(m.prefix)); p != "" && p != "+" {
+			if p := strings.TrimSpace(string(m.prefix)); p != "" && p != "+" || strings.Contains(rest, "$") {
 				continue
 			}
 			m.args, m.prefix = strings.Fields(string(line[i:])), nil

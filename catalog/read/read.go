@@ -131,6 +131,7 @@ func (r *Reader) ReadFiles(ctx context.Context, dir fs.FS) (Run, error) {
 	var out Run
 	m := newMachine(r.name, "", r.rules, r.lines, func(run Run) bool { out = run; return true })
 	m.whole = true
+	m.current.marked, m.current.ended = true, true // what is not there will not come
 	if err := m.readFile(ctx, dir, "stdout", ""); err != nil {
 		return Run{}, err
 	}

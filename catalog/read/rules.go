@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 
 	"github.com/converged-computing/ensemble/spec"
@@ -32,7 +31,8 @@ const (
 type rule struct {
 	kind     kind
 	index    int // in the list of its kind
-	re       *regexp.Regexp
+	re       *pattern
+	same     int // the first rule with the same expression
 	group    int
 	text     string // with ${1}; empty for the group or the line
 	literals []string
@@ -122,12 +122,16 @@ func compile(out spec.Output) (*rules, error) {
 }
 
 func (c *rules) add(k kind, index int, expression, text, from string) error {
-	re, err := regexp.Compile(expression)
+	re, err := newPattern(expression)
 	if err != nil {
 		return err
 	}
-	group := max(re.SubexpIndex("value"), min(1, re.NumSubexp()))
-	c.all = append(c.all, rule{k, index, re, group, text, required(expression), from})
+	same := slices.IndexFunc(c.all, func(r rule) bool { return r.re.re.String() == expression })
+	if same < 0 {
+		same = len(c.all)
+	}
+	group := max(re.re.SubexpIndex("value"), min(1, re.re.NumSubexp()))
+	c.all = append(c.all, rule{k, index, re, same, group, text, required(expression), from})
 	return nil
 }
 
@@ -203,11 +207,28 @@ func (c *rules) index() {
 	c.search = newSearcher(literals)
 }
 
+// memo keeps the matches on one line: several rules often read one expression.
+type memo struct {
+	turn  uint32 // of the line
+	at    []uint32
+	match [][]int
+}
+
+func newMemo(rules int) memo { return memo{at: make([]uint32, rules), match: make([][]int, rules)} }
+
+func (m *memo) find(r *rule, line []byte) []int {
+	if m.at[r.same] != m.turn {
+		m.at[r.same] = m.turn
+		m.match[r.same] = r.re.find(line)
+	}
+	return m.match[r.same]
+}
+
 // expand gives the text of a match: the template's, the group's, or the line.
 func (r *rule) expand(line []byte, match []int) string {
 	switch {
 	case r.text != "":
-		return string(r.re.Expand(nil, []byte(r.text), line, match))
+		return string(r.re.re.Expand(nil, []byte(r.text), line, match))
 	case r.group > 0 && match[2*r.group] >= 0:
 		return string(line[match[2*r.group]:match[2*r.group+1]])
 	}

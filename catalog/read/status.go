@@ -17,16 +17,22 @@ func (m *machine) end() {
 	}
 	switch {
 	case len(m.marked) > 0:
-		m.bind()
-		for _, s := range m.marked {
-			m.give(s)
-		}
+		m.giveMarked()
 	case len(m.jobs) > 0:
 		m.bindUnmarked()
 		m.give(m.current)
 	case !m.current.tail || m.current.run().seen():
 		m.give(m.current)
 	}
+}
+
+// giveMarked gives out the runs between marks, with their jobs.
+func (m *machine) giveMarked() {
+	m.bind()
+	for _, s := range m.marked {
+		m.give(s)
+	}
+	m.marked, m.jobs, m.job = nil, nil, nil
 }
 
 // bind gives every marked run its job by name. Where a name was run several
@@ -69,23 +75,27 @@ func (m *machine) sortJobs() {
 
 // give turns a segment into its runs.
 func (m *machine) give(s *segment) {
-	for i, c := range s.runs {
-		if m.stopped {
-			return
-		}
-		r := Run{App: m.app, File: m.file, RunID: s.id}
-		s.fill(&r)
-		missing := c.fill(&r)
-		if _, ok := r.Metrics[durationWrapper]; ok && len(s.runs) > 1 {
-			r.flag("shared-wrapper")
-		}
-		r.Iteration = iteration(r.RunID)
-		m.rules.compute(&r)
-		last := i == len(s.runs)-1
-		r.Status, r.Reason = decide(s, c, missing, last)
-		m.emitted++
-		m.stopped = !m.emit(r)
+	for i := range s.runs {
+		m.giveRun(s, i)
 	}
+}
+
+func (m *machine) giveRun(s *segment, i int) {
+	if m.stopped {
+		return
+	}
+	c := s.runs[i]
+	r := Run{App: m.app, File: m.file, RunID: s.id}
+	s.fill(&r)
+	missing := c.fill(&r)
+	if _, ok := r.Metrics[durationWrapper]; ok && len(s.runs) > 1 {
+		r.flag("shared-wrapper")
+	}
+	r.Iteration = iteration(r.RunID)
+	m.rules.compute(&r)
+	r.Status, r.Reason = decide(s, c, missing, i == len(s.runs)-1)
+	m.emitted++
+	m.stopped = !m.emit(r)
 }
 
 // fill puts the launch's facts into a run.

@@ -43,7 +43,7 @@ type machine struct {
 	ids   []int32
 	todo  []int32
 	stamp []uint32
-	turn  uint32
+	memo  memo
 }
 
 type mode int
@@ -69,7 +69,7 @@ type segment struct {
 }
 
 func newMachine(app, file string, r *rules, lines func() lineReader, emit func(Run) bool) *machine {
-	m := &machine{app: app, file: file, rules: r, lines: lines, emit: emit, stamp: make([]uint32, len(r.all))}
+	m := &machine{app: app, file: file, rules: r, lines: lines, emit: emit, stamp: make([]uint32, len(r.all)), memo: newMemo(len(r.all))}
 	m.current = m.open()
 	return m
 }
@@ -168,12 +168,12 @@ func (m *machine) text(line []byte) {
 
 // apply runs the rules that the line's literals call for, in their order.
 func (m *machine) apply(line []byte) {
-	m.turn++
+	m.memo.turn++
 	m.todo = append(m.todo[:0], m.rules.always...)
 	for _, id := range m.ids {
 		for _, r := range m.rules.byLiteral[id] {
-			if m.stamp[r] != m.turn {
-				m.stamp[r] = m.turn
+			if m.stamp[r] != m.memo.turn {
+				m.stamp[r] = m.memo.turn
 				m.todo = append(m.todo, r)
 			}
 		}
@@ -190,7 +190,7 @@ func (m *machine) apply(line []byte) {
 		case r.kind == kindBegin:
 			m.begin(r, line)
 		default:
-			m.current.run().try(r, line)
+			m.current.run().try(r, line, &m.memo)
 		}
 	}
 	if c := m.current.run(); c.lines != nil {
@@ -201,7 +201,7 @@ func (m *machine) apply(line []byte) {
 // begin cuts where the application begins again after it has shown a result.
 func (m *machine) begin(r *rule, line []byte) {
 	c := m.current.run()
-	if !r.re.Match(line) {
+	if !r.re.match(line) {
 		return
 	}
 	if c.begun[r.index] && !m.whole {
@@ -209,14 +209,27 @@ func (m *machine) begin(r *rule, line []byte) {
 			m.note(m.start)
 			c = m.collector()
 			m.current.runs = append(m.current.runs, c)
-			if len(m.current.runs) > MaxRuns {
-				m.tooMany("runs")
-			}
+			m.giveEarly()
 		} else {
 			c.flag("restarted")
 		}
 	}
 	c.begun[r.index] = true
+}
+
+// held is how many runs of one launch wait for what the launch's end tells.
+const held = 1 << 10
+
+// giveEarly gives out the first run of a launch that holds too many to wait.
+func (m *machine) giveEarly() {
+	s := m.current
+	if len(s.runs) <= held {
+		return
+	}
+	first := *s
+	first.runs = []*collector{s.runs[0], s.runs[1]}
+	m.giveRun(&first, 0)
+	s.runs = slices.Delete(s.runs, 0, 1)
 }
 
 func (m *machine) tooMany(what string) {
@@ -266,6 +279,9 @@ func (m *machine) handle(k marking) {
 	switch k.mark {
 	case markRunStart:
 		m.endMarked(false)
+		if len(m.jobs) > 0 {
+			m.giveMarked() // another pod's log begins
+		}
 		m.current.id, m.current.marked = k.args[0], true
 	case markRunEnd:
 		if m.current.marked && m.current.id == k.args[0] {

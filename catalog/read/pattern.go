@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+
+package read
+
+import (
+	"bytes"
+	"regexp"
+	"regexp/syntax"
+)
+
+// pattern matches an expression as package regexp does, several times as fast
+// for the kind that rules are made of: texts, repeated character classes and
+// groups in a row. Other expressions, and lines on which it would go back and
+// forth too often, are left to package regexp.
+type pattern struct {
+	re    *regexp.Regexp
+	steps []step // nil where package regexp does it all
+	text  []byte // of the first step, where that is a text
+}
+
+type stepKind uint8
+
+const (
+	stepText stepKind = iota
+	stepClass
+	stepOpen  // a group opens
+	stepClose // and closes
+	stepBegin // of the line
+	stepEnd
+)
+
+type step struct {
+	kind  stepKind
+	text  []byte
+	class *[256]bool
+	least int  // of stepClass: 0 or 1
+	many  bool // or at most 1
+	// certain says that what follows cannot begin with the class, so that only
+	// the longest run can match.
+	certain bool
+	group   int
+}
+
+func newPattern(expression string) (*pattern, error) {
+	re, err := regexp.Compile(expression)
+	if err != nil {
+		return nil, err
+	}
+	p := &pattern{re: re}
+	tree, err := syntax.Parse(expression, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	if steps, ok := appendSteps(nil, tree.Simplify()); ok && len(steps) > 0 && re.NumSubexp() < maxGroups {
+		p.steps = steps
+		p.settle()
+	}
+	return p, nil
+}
+
+// appendSteps gives false for what steps cannot express.
+func appendSteps(to []step, re *syntax.Regexp) ([]step, bool) {
+	greedy := re.Flags&syntax.NonGreedy == 0
+	switch re.Op {
+	case syntax.OpEmptyMatch:
+		return to, true
+	case syntax.OpBeginText:
+		return append(to, step{kind: stepBegin}), true
+	case syntax.OpEndText:
+		return append(to, step{kind: stepEnd}), true
+	case syntax.OpLiteral:
+		return append(to, step{kind: stepText, text: []byte(string(re.Rune))}), re.Flags&syntax.FoldCase == 0
+	case syntax.OpConcat:
+		ok := true
+		for _, sub := range re.Sub {
+			if to, ok = appendSteps(to, sub); !ok {
+				return nil, false
+			}
+		}
+		return to, true
+	case syntax.OpCapture:
+		to, ok := appendSteps(append(to, step{kind: stepOpen, group: re.Cap}), re.Sub[0])
+		return append(to, step{kind: stepClose, group: re.Cap}), ok
+	case syntax.OpPlus, syntax.OpStar, syntax.OpQuest:
+		s := step{kind: stepClass, many: re.Op != syntax.OpQuest}
+		if re.Op == syntax.OpPlus {
+			s.least = 1
+		}
+		var ok bool
+		s.class, ok = classOf(re.Sub[0], s.many)
+		return append(to, s), ok && greedy
+	default:
+		class, ok := classOf(re, false)
+		return append(to, step{kind: stepClass, class: class, least: 1}), ok
+	}
+}
+
+// classOf gives the bytes that a one-character expression matches. Characters
+// of several bytes can be in it only all together, and only repeated, for then
+// it makes no difference to count bytes.
+func classOf(re *syntax.Regexp, many bool) (*[256]bool, bool) {
+	var set [256]bool
+	switch re.Op {
+	case syntax.OpLiteral:
+		if len(re.Rune) != 1 || re.Rune[0] >= 0x80 || re.Flags&syntax.FoldCase != 0 {
+			return nil, false
+		}
+		set[re.Rune[0]] = true
+		return &set, true
+	case syntax.OpAnyCharNotNL, syntax.OpAnyChar:
+		for i := range set {
+			set[i] = i != '\n' || re.Op == syntax.OpAnyChar
+		}
+		return &set, many
+	case syntax.OpCharClass:
+		beyond := false
+		for i := 0; i+1 < len(re.Rune); i += 2 {
+			lo, hi := re.Rune[i], re.Rune[i+1]
+			if hi >= 0x80 {
+				if lo > 0x80 || hi != 0x10FFFF {
+					return nil, false
+				}
+				beyond = true
+			}
+			for r := lo; r <= min(hi, 0xFF); r++ {
+				set[r] = true
+			}
+		}
+		return &set, many || !beyond
+	}
+	return nil, false
+}
+
+// settle finds the steps that are certain.
+func (p *pattern) settle() {
+	if p.steps[0].kind == stepText {
+		p.text = p.steps[0].text
+	}
+	for i := range p.steps {
+		s := &p.steps[i]
+		if s.kind != stepClass {
+			continue
+		}
+		next := i + 1
+		for next < len(p.steps) && (p.steps[next].kind == stepOpen || p.steps[next].kind == stepClose) {
+			next++
+		}
+		if next == len(p.steps) {
+			s.certain = true // the longest is the first that matches
+			continue
+		}
+		switch n := p.steps[next]; {
+		case n.kind == stepEnd:
+			s.certain = true
+		case n.kind == stepText:
+			s.certain = !s.class[n.text[0]]
+		case n.kind == stepClass && n.least > 0:
+			s.certain = true
+			for b := range n.class {
+				s.certain = s.certain && !(n.class[b] && s.class[b])
+			}
+		}
+	}
+}
+
+// find gives what regexp.FindSubmatchIndex gives.
+func (p *pattern) find(line []byte) []int {
+	if p.steps == nil {
+		return p.re.FindSubmatchIndex(line)
+	}
+	w := walk{steps: p.steps, b: line, budget: 1000 + 16*len(line)}
+	for from := 0; from <= len(line); from++ {
+		if p.text != nil {
+			i := bytes.Index(line[from:], p.text)
+			if i < 0 {
+				return nil
+			}
+			from += i
+		}
+		if w.from(0, from) {
+			found := make([]int, 2*(p.re.NumSubexp()+1))
+			copy(found, w.groups[:])
+			found[0], found[1] = from, w.end
+			return found
+		}
+		if w.budget < 0 {
+			return p.re.FindSubmatchIndex(line)
+		}
+		if p.steps[0].kind == stepBegin {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (p *pattern) match(line []byte) bool { return p.find(line) != nil }
+
+// walk is one attempt at a line.
+type walk struct {
+	steps  []step
+	b      []byte
+	groups [2 * maxGroups]int
+	end    int
+	budget int
+}
+
+const maxGroups = 10
+
+// from matches the steps from number i at a place, the longest runs first.
+func (w *walk) from(i, at int) bool {
+	for ; i < len(w.steps); i++ {
+		s := &w.steps[i]
+		switch s.kind {
+		case stepText:
+			if !bytes.HasPrefix(w.b[at:], s.text) {
+				return false
+			}
+			at += len(s.text)
+		case stepOpen:
+			w.groups[2*s.group] = at
+		case stepClose:
+			w.groups[2*s.group+1] = at
+		case stepBegin:
+			if at != 0 {
+				return false
+			}
+		case stepEnd:
+			if at != len(w.b) {
+				return false
+			}
+		case stepClass:
+			end := at
+			for end < len(w.b) && s.class[w.b[end]] && (s.many || end == at) {
+				end++
+			}
+			if w.budget -= end - at + 1; w.budget < 0 || end-at < s.least {
+				return false
+			}
+			if s.certain {
+				at = end
+				continue
+			}
+			for ; end >= at+s.least; end-- {
+				if w.from(i+1, end) {
+					return true
+				}
+				if w.budget--; w.budget < 0 {
+					return false
+				}
+			}
+			return false
+		}
+	}
+	w.end = at
+	return true
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+
+package read
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// expressions are all those of the catalog, and some that steps cannot express.
+func expressions(t testing.TB) []string {
+	files, err := filepath.Glob("../apps/*/app.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quoted := regexp.MustCompile(`(?:match|after): '((?:[^']|'')+)'`)
+	all := []string{
+		`a|b`, `(a*)(a|b)*c`, `^x?(y+)z*$`, `(?i)loop`, `^(\d+):(\d\d?) (.)$`, `ä+(\S+)`, `^[^|]*\|\s*(é*)`, `(.*)(.*)(.*)=$`, `x*`, `^$`, `(\w+)\s(\w+)`,
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range quoted.FindAllStringSubmatch(string(b), -1) {
+			if e := strings.ReplaceAll(m[1], "''", "'"); !slices.Contains(all, e) {
+				all = append(all, e)
+			}
+		}
+	}
+	return all
+}
+
+func logLines(t testing.TB) []string {
+	logs, err := filepath.Glob("testdata/*.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := []string{"", " ", "a", "aaab", "x", "yyz", "1:23 é", "ä\xffb", "a|  éé", strings.Repeat(" ", 3000), strings.Repeat("a=", 2000), "\xc3(", "Loop LOOP loop"}
+	for _, l := range logs {
+		b, err := os.ReadFile(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, strings.Split(string(b), "\n")...)
+	}
+	return lines
+}
+
+func TestPatternsMatchAsRegexpDoes(t *testing.T) {
+	lines := logLines(t)
+	fast := 0
+	for _, e := range expressions(t) {
+		p, err := newPattern(e)
+		if err != nil {
+			t.Errorf("%s: %v", e, err)
+			continue
+		}
+		if p.steps != nil {
+			fast++
+		}
+		literals := required(e)
+		for _, l := range lines {
+			want := p.re.FindSubmatchIndex([]byte(l))
+			if d := cmp.Diff(want, p.find([]byte(l))); d != "" {
+				t.Errorf("%s on %q: -want +got:\n%s", e, l, d)
+			}
+			if want != nil && literals != nil && !slices.ContainsFunc(literals, func(s string) bool { return strings.Contains(l, s) }) {
+				t.Errorf("%s matches %q, which has none of the required %q", e, l, literals)
+			}
+		}
+	}
+	t.Logf("%d of %d expressions are fast", fast, len(expressions(t)))
+}
+
+func FuzzPattern(f *testing.F) {
+	for _, e := range expressions(f) {
+		f.Add(e, "Loop time of 1.25 on 8 procs for 100 steps with 32000 atoms")
+	}
+	f.Fuzz(func(t *testing.T, expression, line string) {
+		p, err := newPattern(expression)
+		if err != nil || strings.Contains(line, "\n") {
+			return
+		}
+		want := p.re.FindSubmatchIndex([]byte(line))
+		if d := cmp.Diff(want, p.find([]byte(line))); d != "" {
+			t.Errorf("%s on %q: -want +got:\n%s", expression, line, d)
+		}
+		if l := required(expression); want != nil && l != nil && !slices.ContainsFunc(l, func(s string) bool { return strings.Contains(line, s) }) {
+			t.Errorf("%s matches %q, which has none of the required %q", expression, line, l)
+		}
+	})
+}
+
+func TestRequiredLiterals(t *testing.T) {
+	for _, c := range []struct {
+		expression string
+		want       []string
+	}{
+		{`^Comm\s+\|.*\|\s*([0-9.]+)\s*$`, []string{"Comm"}},
+		{`^(?:PCG|GMRES) Setup:`, []string{" Setup:"}},
+		{`^W[RC]([01])`, []string{"WC0", "WC1", "WR0", "WR1"}},
+		{`(error|critical)`, []string{"error", "critical"}},
+		{`(?i)loop`, nil},
+		{`\d+`, nil},
+		{`x`, nil},
+		{`(abc)?`, nil},
+		{`(abc)+d`, []string{"abc"}},
+		{`Time: (\S+) s`, []string{"Time: "}},
+	} {
+		if d := cmp.Diff(c.want, required(c.expression)); d != "" {
+			t.Errorf("%s: -want +got:\n%s", c.expression, d)
+		}
+	}
+}
+
+func TestSearchFindsEveryLiteral(t *testing.T) {
+	literals := []string{"abra", "bra", "cadabra", "ra c", "zz"}
+	s := newSearcher(literals)
+	text := []byte("abracadabra c zzz")
+	var got []string
+	for i := 0; i < len(text); i++ {
+		var ids []int32
+		i, ids = s.next(text, i, nil)
+		for _, id := range ids {
+			got = append(got, literals[id])
+		}
+	}
+	want := []string{"abra", "bra", "cadabra", "abra", "bra", "ra c", "zz", "zz"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want float64
+		ok   bool
+	}{
+		{"12.5", 12.5, true},
+		{"1.5e+02", 150, true},
+		{"1.5D+02", 150, true},
+		{" 7 ", 7, true},
+		{"0:01:05", 65, true},
+		{"26:00:00.5", 93600.5, true},
+		{"1:75", 0, false},
+		{"1:2:3:4", 0, false},
+		{"-1:00", 0, false},
+		{"", 0, false},
+		{"12x", 0, false},
+	} {
+		if got, ok := parseNumber([]byte(c.text)); got != c.want || ok != c.ok {
+			t.Errorf("%q: got %v %v, want %v %v", c.text, got, ok, c.want, c.ok)
+		}
+	}
+	if got := scaled(774.379, 1e-3); got != 0.774379 {
+		t.Errorf("got %v, want 0.774379 to the last bit", got)
+	}
+}
+
+func TestFormulas(t *testing.T) {
+	values := map[string]Value{"a": {Value: 6}, "b_1": {Value: 2}}
+	known := func(n string) bool { return n == "a" || n == "b_1" || n == "absent" }
+	for _, c := range []struct {
+		text string
+		want float64
+		ok   bool
+	}{
+		{"a - b_1 - 1", 3, true},
+		{"a / b_1 * 100", 300, true},
+		{"a * (b_1 + 1.5) - -1", 22, true},
+		{"2 + 3 * 4", 14, true},
+		{"a + absent", 0, false},
+	} {
+		f, err := parseFormula(c.text, known)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := f(values); ok != c.ok || ok && got != c.want {
+			t.Errorf("%s: got %v %v, want %v %v", c.text, got, ok, c.want, c.ok)
+		}
+	}
+	for _, bad := range []string{"", "a +", "(a", "a b_1", "a ? 1", "x", strings.Repeat("(", 100), "1..2"} {
+		if _, err := parseFormula(bad, known); err == nil {
+			t.Errorf("%s: no error", bad)
+		}
+	}
+}
