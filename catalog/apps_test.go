@@ -39,7 +39,7 @@ var packaged = []struct {
 	{app: "quantum-espresso", program: "pw.x", ranks: 1, given: map[string]spec.Value{"cutoff": spec.Of(18)}},
 	{app: "nwchem", program: "nwchem.openmpi", ranks: 1},
 	{app: "hpcc", program: "hpcc", ranks: 1, given: map[string]spec.Value{"n": spec.Of(1200)}},
-	{app: "netpipe", program: "NPopenmpi", ranks: 2, given: map[string]spec.Value{"upper": spec.Of(65536)}},
+	{app: "netpipe", program: "NPopenmpi", ranks: 2, given: map[string]spec.Value{"upper": spec.Of(1024), "repeats": spec.Of(20)}},
 	{app: "fio", program: "fio", ranks: 1, given: map[string]spec.Value{"size": spec.Of(64)}},
 	{app: "stress-ng", program: "stress-ng", ranks: 1, given: map[string]spec.Value{"operations": spec.Of(1000)}},
 	{app: "iperf3", program: "iperf3", ranks: 1, given: map[string]spec.Value{"volume": spec.Of(4)}},
