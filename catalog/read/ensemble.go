@@ -36,7 +36,9 @@ func readEnsemble(ctx context.Context, r io.Reader, out *Run) error {
 		if err != nil {
 			return fmt.Errorf("as the JSON results of an ensemble: %w", err)
 		}
-		p.token(t)
+		if p.token(t); len(p.keys) > maxDepth {
+			return fmt.Errorf("as the JSON results of an ensemble: nested deeper than %d", maxDepth)
+		}
 	}
 	if p.tokens == 0 {
 		out.Status, out.Reason = Incomplete, "the file is empty"
@@ -45,6 +47,8 @@ func readEnsemble(ctx context.Context, r io.Reader, out *Run) error {
 	p.finish()
 	return nil
 }
+
+const maxDepth = 1000
 
 // ensemblePath follows the tokens of the document.
 type ensemblePath struct {

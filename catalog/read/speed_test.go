@@ -8,6 +8,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -104,8 +105,8 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// TestSpeed keeps the promise of 200 MB/s. Shared machines stall, so the best
-// of several counts, and half of the promise fails the test.
+// TestSpeed keeps the promise of 200 MB/s of a core. Time of the processor
+// counts, for shared machines stall, and half of the promise fails the test.
 func TestSpeed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a second")
@@ -118,9 +119,9 @@ func TestSpeed(t *testing.T) {
 	}
 	best := 0.0
 	for range 3 {
-		start := time.Now()
+		start := processor(t)
 		last(t, r, bytes.NewReader(text))
-		best = max(best, float64(len(text))/1e6/time.Since(start).Seconds())
+		best = max(best, float64(len(text))/1e6/(processor(t)-start))
 	}
 	t.Logf("%.0f MB/s", best)
 	if best < 100 {
@@ -128,26 +129,37 @@ func TestSpeed(t *testing.T) {
 	}
 }
 
-// TestMemory reads a quarter of a gigabyte of each kind and looks at the heap
-// while it goes on.
+// processor gives the time in seconds that this process has computed for.
+func processor(t testing.TB) float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+// TestMemory reads up to a quarter of a gigabyte of each kind and looks at the
+// heap while it goes on.
 func TestMemory(t *testing.T) {
 	if testing.Short() {
-		t.Skip("reads a gigabyte")
+		t.Skip("reads half a gigabyte")
 	}
-	const size, most = 256 << 20, 24 << 20
+	const most = 24 << 20
 	for _, c := range []struct {
+		size                        int
 		name, app, head, body, tail string
 		status                      read.Status
 	}{
-		{"a long log", "lammps", lammpsHead, thermo, lammpsTail, read.Succeeded},
-		{"one line without an end", "lammps", lammpsHead, "0123456789abcdef", lammpsTail, read.Incomplete},
-		{"a series without an end", "osu", "# OSU MPI Latency Test v7.2\n# Size          Latency (us)\n", "8               732.97\n", "", read.Succeeded},
-		{"a value on every line", "stream", "Function      Rate (GiB/s)  Avg time(s)\n", "Triad:        784.9602      0.00191177   0.00191092   0.00191402\n", "", read.Succeeded},
-		{"an eventlog without an end", "lammps", lammpsHead + lammpsTail + "START OF EVENTLOG\n", `{"timestamp":1.5,"name":"shell.task-exit","context":{"localid":1,"rank":1,"exitcode":0}}` + "\n", "", read.Incomplete},
+		{256 << 20, "a long log", "lammps", lammpsHead, thermo, lammpsTail, read.Succeeded},
+		{256 << 20, "one line without an end", "lammps", lammpsHead, "0123456789abcdef", lammpsTail, read.Incomplete},
+		{64 << 20, "a series without an end", "osu", "# OSU MPI Latency Test v7.2\n# Size          Latency (us)\n", "8               732.97\n", "", read.Succeeded},
+		{64 << 20, "a value on every line", "stream", "Function      Rate (GiB/s)  Avg time(s)\n", "Triad:        784.9602      0.00191177   0.00191092   0.00191402\n", "", read.Succeeded},
+		{64 << 20, "runs without an end", "lammps", "", lammpsHead + lammpsTail, "", read.Succeeded},
+		{64 << 20, "an eventlog without an end", "lammps", lammpsHead + lammpsTail + "START OF EVENTLOG\n", `{"timestamp":1.5,"name":"shell.task-exit","context":{"localid":1,"rank":1,"exitcode":0}}` + "\n", "", read.Incomplete},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := reader(t, c.app)
-			w := &watched{r: repeated(c.head, c.body, c.tail, size)}
+			w := &watched{r: repeated(c.head, c.body, c.tail, c.size)}
 			w.before = heap()
 			got := last(t, r, w)
 			if got.Status != c.status {

@@ -21,6 +21,7 @@ var toy = spec.Output{
 	Facts: []spec.Fact{{Name: spec.FactTasks, Match: `^toy on (\d+) ranks`}},
 	Metrics: []spec.Metric{
 		{Name: "speed", Match: `^speed: (\S+)`, Unit: "m/s"},
+		{Name: "weight", Match: `^weight: (\S+)`, Unit: "kg", From: "toy.txt"},
 		{Name: "around", Formula: "duration_wrapper - speed", Unit: "s"},
 	},
 	Success: []spec.Rule{{Match: `^toy ends`, Reason: "the toy did not end"}},
@@ -62,7 +63,7 @@ func brief(r read.Run) string {
 		add("exit", fmt.Sprint("#", *r.ExitCode))
 	}
 	add("flags", r.Flags)
-	for _, name := range []string{"speed", "duration_wrapper", "around"} {
+	for _, name := range []string{"speed", "duration_wrapper", "around", "weight"} {
 		if v, ok := r.Metrics[name]; ok {
 			s += fmt.Sprintf(" %s=%g", name, v.Value)
 		}
@@ -258,6 +259,12 @@ func TestTraps(t *testing.T) {
 			"the first of two runs that broke off has failed",
 			"toy begins\nspeed: 1\n" + good,
 			[]string{"failed speed=1 because=the toy did not end; the log ends with: speed: 1", "succeeded speed=3"},
+		},
+		{"between marks the application may begin again", marked("a", good+"toy begins\nspeed: 4\n"), []string{"succeeded id=a flags=[restarted] speed=4"}},
+		{
+			"a collected file that the script prints below a run is the run's",
+			marked("a", good) + "weight: 5\n" + marked("b", good) + podJob(1, "a", 1700000000, 10, 0) + "weight: 6\n",
+			[]string{"succeeded id=a nodes=2 tasks=8 command=toy exit=#0 speed=3 duration_wrapper=10 around=7 weight=5", "succeeded id=b speed=3"},
 		},
 		{"a banner of every rank is one run", "toy begins\ntoy begins\nspeed: 3\ntoy ends\n", []string{"succeeded flags=[restarted] speed=3"}},
 		{"values printed before a failure are kept", "toy begins\nspeed: 3\ntoy ends\ntoy broke: the wheel\n", []string{"failed speed=3 because=broken: the wheel"}},
