@@ -3,6 +3,7 @@
 package study
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,13 +17,18 @@ import (
 	"github.com/converged-computing/ensemble/spec"
 )
 
-// Bounds on what one constraint may cost, since a file may be hostile: the
-// length of its text, and the steps of one evaluation in CEL's own measure,
-// some 10 ns each.
+// Bounds on what constraints may cost, since a file may be hostile: the length
+// of one, and the steps, in CEL's own measure and some 10 ns each, of one
+// evaluation and of all evaluations while the points of a sweep are gone
+// through.
 const (
 	maxConstraintText = 10_000
 	maxConstraintCost = 20_000
+	maxConstraintsSum = 4_000_000_000
 )
+
+// errSteps says that a bound is exceeded.
+var errSteps = errors.New("it takes too many steps; want a simpler constraint, or fewer points")
 
 // variables are the names that constraints have for a trial's own properties.
 var variables = map[string]struct {
@@ -160,7 +166,16 @@ func (s *sweep) constraint(env *cel.Env, text string) (_ *rule, problems []strin
 		}
 	}
 	return &rule{name: text, factors: union(factors), holds: func(v *view) (bool, error) {
-		out, _, err := program.Eval((*activation)(v))
+		if v.steps > maxConstraintsSum {
+			return false, errSteps
+		}
+		out, details, err := program.Eval((*activation)(v))
+		if steps := details.ActualCost(); steps != nil {
+			v.steps += *steps
+			if *steps > maxConstraintCost {
+				return false, errSteps
+			}
+		}
 		if err != nil {
 			return false, err
 		}

@@ -78,7 +78,7 @@ study.yaml:7:19: spec.sweeps[0].tasks[2]: cube accepts 64 ranks at most; got 125
 		{"a division by zero", "  sweeps:\n  - apps: demo\n    nodes: [2, 1]\n    constraints: ['4 / (nodes - 1) > 1']\n",
 			`study.yaml:8:19: spec.sweeps[0].constraints[0]: evaluating the constraint for demo nodes=1: division by zero`},
 		{"a constraint that costs too much", "  sweeps:\n  - apps: demo\n    constraints: ['[1,2,3,4,5,6,7,8,9].all(a, [1,2,3,4,5,6,7,8,9].all(b, [1,2,3,4,5,6,7,8,9].all(c, [1,2,3,4,5,6,7,8,9].all(d, a+b+c+d < 100))))']\n",
-			`study.yaml:7:19: spec.sweeps[0].constraints[0]: evaluating the constraint for demo: operation cancelled: actual cost limit exceeded`},
+			`study.yaml:7:19: spec.sweeps[0].constraints[0]: evaluating the constraint for demo: it takes too many steps; want a simpler constraint, or fewer points`},
 		{"a budget in hours without a time", "  budget: {nodeHours: 3}\n  sweeps:\n  - apps: demo\n",
 			`study.yaml:5:12: spec.budget.nodeHours: how long a trial of sweep "demo" takes is not known; give budget.expectedTime, or run.timeout`},
 		{"a budget in money without a price", "  budget: {money: 3, expectedTime: 1h}\n  environments: [{name: here}, {name: own, cloud: none}, {name: eu, pricePerNodeHour: 1, currency: EUR}, {name: us, pricePerNodeHour: 1}]\n  sweeps:\n  - apps: demo\n",

@@ -15,8 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// everything is a study with a sweep of every kind.
-const everything = `  seed: 7
+// lasting is a study with a sweep of every kind, but for the covering array,
+// which package sample may come to make shorter.
+const lasting = `  seed: 7
   repetitions: 2
   environments:
   - {name: here, nodes: 4}
@@ -41,7 +42,14 @@ const everything = `  seed: 7
     apps: demo
     sampler: {kind: sobol, count: 8}
     parameters: {rate: {from: 0, to: 1}}
-  - name: pairs
+  - name: zipped
+    apps: cube
+    zip:
+    - {tasks: [1, 8, 27], parameters: {size: [10, 20, 30]}}
+`
+
+// everything is a study with a sweep of every kind.
+const everything = lasting + `  - name: pairs
     apps: demo
     variants: "*"
     sampler: {kind: covering}
@@ -51,10 +59,6 @@ const everything = `  seed: 7
     mapBy: [core, socket]
     parameters: {mode: [fast, slow], cells: [1, 2, 3]}
     repetitions: 1
-  - name: zipped
-    apps: cube
-    zip:
-    - {tasks: [1, 8, 27], parameters: {size: [10, 20, 30]}}
 `
 
 // digest is the SHA-256 of the trials as lines of JSON.
@@ -74,12 +78,16 @@ func TestTheSameFileGivesTheSamePlanByteForByte(t *testing.T) {
 	t.Parallel()
 	// A change of this digest changes the plans that users have: say so in the
 	// release notes.
-	const golden = "5e805f44a382a2b3c1613dfdf404aa1b827c57cf7f22f59c1671e214039e741e"
-	p := plan(t, everything, "")
-	if got := digest(t, p); got != golden {
+	const golden = "f3e5ffe8c6338743c0e70bf064b05c3e13c8d9997ac07da27e8f6ab774e54bb8"
+	if got := digest(t, plan(t, lasting, "")); got != golden {
 		t.Errorf("the plan has the digest %s, want %s", got, golden)
 	}
-	if got, again := digest(t, p), digest(t, plan(t, everything, "")); got != again {
+	p := plan(t, everything, "")
+	first, again, other := digest(t, p), digest(t, p), digest(t, plan(t, everything, ""))
+	if first != again {
+		t.Error("a plan gives other trials the second time")
+	}
+	if first != other {
 		t.Error("two plans of one file differ")
 	}
 }

@@ -24,6 +24,7 @@ type view struct {
 	*sweep
 	row []int
 	config
+	steps uint64 // that constraints have taken so far
 }
 
 // addRules adds the rules that every study has.
