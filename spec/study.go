@@ -67,11 +67,11 @@ type Sweep struct {
 
 // Axes are the dimensions of a sweep beside the application.
 type Axes struct {
-	// Variants are names of variants. The default is the first variant of the
-	// application.
+	// Variants are names of variants; "*" alone stands for all that each
+	// application has. The default is the first variant of the application.
 	Variants *Axis `json:"variants,omitempty"`
-	// Environments are names of environments. The default is the one that the
-	// study runs in.
+	// Environments are names of environments, sampled like any other axis. By
+	// default every environment of the study gets the same points.
 	Environments *Axis `json:"environments,omitempty"`
 	// Nodes are numbers of nodes. The default is 1.
 	Nodes *Axis `json:"nodes,omitempty"`
