@@ -121,11 +121,11 @@ func (f *field) orthogonal(t int) [][]int {
 }
 
 // multiplied turns a covering array of strength 2 with k columns and q levels
-// into one with qk+1 columns and q(q-1) more rows. Column (c, x) of the first
-// q+1 groups repeats column c of the array, which covers all pairs but those of
-// unequal levels between copies of one column; the new rows, the non-constant
-// linear polynomials, have a polynomial's value at x there. The last column is
-// the polynomial's slope, and 0 in the old rows. This is the product
+// into one with qk+1 columns and q(q-1) more rows. Each column is
+// repeated for every x in GF(q), which covers all pairs but those of unequal
+// levels between copies of one column. The new rows, one for each linear
+// polynomial that is not constant, cover these: they have the polynomial's
+// value at x there. The last column is the slope, and 0 in the old rows. This is the product
 // construction of Colbourn and others ("Products of mixed covering arrays of
 // strength two", Journal of Combinatorial Designs 14, 2006).
 func (f *field) multiplied(array [][]int) [][]int {

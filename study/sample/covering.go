@@ -9,7 +9,7 @@ import (
 
 // candidates is how many rows the greedy construction chooses each from. More
 // hardly shorten the result once it has been reduced.
-const candidates = 10
+const candidates = 3
 
 // Bounds on the records a reduction may look at, some 5 ns each. Most of what
 // can be gained is gained by then, and small spaces take no time.
@@ -22,14 +22,13 @@ const (
 // Covering returns rows in which every feasible combination of levels of any t
 // factors occurs: a mixed-level covering array of strength t. All rows meet the
 // constraints. Each row adds as many combinations to those before it as any
-// later one would, so that the first rows are the best of any number to keep.
+// later one would, so that cutting the array short loses little.
 // A t larger than the number of factors means all of them, which makes the
 // array the feasible product.
 //
-// The array is small, though not always smallest. A greedy array ([builder])
-// competes with ones that start from orthogonal arrays where these exist
-// ([tuples.starts]); the shortest is then reduced by a search ([reducer]) of
-// bounded effort. Memory is a bit per tuple and, for up to 2^22 tuples, 6 bytes
+// The array is small, though not always smallest. A greedy array competes
+// with ones that start from orthogonal arrays where these exist; the shortest is
+// then reduced by a search of bounded effort, which ends at a lower bound. Memory is a bit per tuple and, for up to 2^22 tuples, 6 bytes
 // each while reducing.
 //
 // The error is ctx.Err() once ctx is done, one that wraps [ErrTooLarge], or one

@@ -3,8 +3,8 @@
 package sample
 
 // maxTable bounds the combinations of levels for which a predicate's answers
-// are remembered: 2 bits each, so 1 MiB a constraint.
-const maxTable = 1 << 22
+// are remembered: 2 bits each, so 256 KiB a constraint.
+const maxTable = 1 << 20
 
 // A predicate is a constraint that remembers its answers, since predicates may
 // be interpreted and are asked the same few questions often.

@@ -4,7 +4,6 @@ package sample
 
 import (
 	"context"
-	"encoding/binary"
 	"slices"
 )
 
@@ -43,36 +42,37 @@ func Random(ctx context.Context, s *Space, n int, seed uint64) ([][]int, error) 
 			idle = 0
 		}
 	}
+	rest, err := s.unseen(ctx, n-len(rows), seen, r)
+	if err != nil {
+		return nil, err
+	}
+	return append(rows, rest...), nil
+}
 
-	// Reservoir sampling (Vitter, "Random sampling with a reservoir", ACM
-	// TOMS 11, 1985, algorithm R) of the points not seen.
-	var rest [][]int
-	unseen := 0
+// unseen returns n feasible points, or all there are, uniformly chosen among
+// those whose keys are not in seen, by going through all points (reservoir
+// sampling; Vitter, "Random sampling with a reservoir", ACM TOMS 11, 1985,
+// algorithm R).
+func (s *Space) unseen(ctx context.Context, n int, seen map[string]bool, r *rng) ([][]int, error) {
+	var rows [][]int
+	var key []byte
+	count := 0
 	for row := range s.points(ctx) {
 		if key = appendKey(key[:0], row); seen[string(key)] {
 			continue
 		}
-		unseen++
-		if len(rest) < n-len(rows) {
-			rest = append(rest, slices.Clone(row))
-		} else if i := r.intN(unseen); i < len(rest) {
-			copy(rest[i], row)
+		count++
+		if len(rows) < n {
+			rows = append(rows, slices.Clone(row))
+		} else if i := r.intN(count); i < n {
+			copy(rows[i], row)
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	shuffle(r, rest)
-	return append(rows, rest...), nil
-}
-
-// appendKey appends a form of the levels that is unique among rows of one
-// length; levels may be Unset.
-func appendKey(key []byte, levels []int) []byte {
-	for _, l := range levels {
-		key = binary.AppendUvarint(key, uint64(l+1))
-	}
-	return key
+	shuffle(r, rows)
+	return rows, nil
 }
 
 // A drawer draws feasible points uniformly, each group of connected factors by

@@ -47,24 +47,53 @@ func TestRandomGivesDistinctFeasiblePointsAndAllWhenAskedForMore(t *testing.T) {
 	}
 }
 
-// Each subset of two of the five points comes equally often, whichever way they
+// Each ordered pair of the five points comes equally often, whichever way they
 // are found: the bound is 5 standard deviations.
 func TestRandomIsUniform(t *testing.T) {
 	s := brute{levels: []int{3, 3, 1}, constraints: []Constraint{
 		{Factors: []int{0, 1}, Allows: func(l []int) bool { return (l[0]*3+l[1])%2 == 0 }},
 	}}.space(t)
-	const runs = 20000
-	seen := map[string]int{}
-	for seed := range uint64(runs) {
-		seen[fmt.Sprint(random(t, s, 2, seed))]++
+	rejecting := newDrawer(s, nil)
+	rejecting.counters[0] = nil
+	ctx := context.Background()
+	tests := []struct {
+		name string
+		pick func(seed uint64) ([][]int, error)
+	}{
+		{"by drawing", func(seed uint64) ([][]int, error) { return Random(ctx, s, 2, seed) }},
+		{"by going through all points", func(seed uint64) ([][]int, error) {
+			return s.unseen(ctx, 2, nil, newRNG(seed, streamRandom))
+		}},
+		{"by rejection", func(seed uint64) ([][]int, error) {
+			rejecting.rng = newRNG(seed, streamRandom)
+			a, _ := rejecting.draw(ctx)
+			b, err := rejecting.draw(ctx)
+			for slices.Equal(a, b) {
+				b, err = rejecting.draw(ctx)
+			}
+			return [][]int{a, b}, err
+		}},
 	}
-	if len(seen) != 20 {
-		t.Errorf("%d ordered pairs came up, want 20", len(seen))
-	}
-	for pair, n := range seen {
-		if mean := runs / 20; n < mean-155 || n > mean+155 {
-			t.Errorf("%s came up %d times, want some %d", pair, n, mean)
-		}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			const runs = 20000
+			seen := map[string]int{}
+			for seed := range uint64(runs) {
+				rows, err := test.pick(seed)
+				if err != nil {
+					t.Fatal(err)
+				}
+				seen[fmt.Sprint(rows)]++
+			}
+			if len(seen) != 20 {
+				t.Errorf("%d ordered pairs came up, want 20", len(seen))
+			}
+			for pair, n := range seen {
+				if mean := runs / 20; n < mean-155 || n > mean+155 {
+					t.Errorf("%s came up %d times, want some %d", pair, n, mean)
+				}
+			}
+		})
 	}
 }
 

@@ -62,15 +62,11 @@ func searchTable(n int) []sobolEntry {
 func searchEntry(r *rng, polynomial uint32, earlier []matrix) sobolEntry {
 	degree := bits.Len32(polynomial) - 1
 	free := degree * (degree - 1) / 2 // bits to choose
-	tries := searchTries
-	if free < 31 {
-		tries = min(tries, 1<<free)
-	}
+	tries := uint64(min(searchTries, 1<<min(free, 30)))
 	var best sobolEntry
-	var worst, sum int
-	for try := range tries {
-		choice := uint64(try)
-		if 1<<free > tries {
+	var worst, sum int64
+	for choice := range tries {
+		if free > 30 || 1<<free > tries {
 			choice = r.pcg.Uint64()
 		}
 		e := sobolEntry{polynomial: polynomial}
@@ -88,12 +84,12 @@ func searchEntry(r *rng, polynomial uint32, earlier []matrix) sobolEntry {
 
 // penalty returns the largest and the sum of t^6/(m-t+1), in units that make
 // them whole. It stops early once worse than limit.
-func penalty(a matrix, earlier []matrix, limit int, unlimited bool) (worst, sum int) {
+func penalty(a matrix, earlier []matrix, limit int64, unlimited bool) (worst, sum int64) {
 	const unit = 720720 // divisible by 1 to 16
 	for m := searchM; m > 0; m-- {
 		for _, b := range earlier {
-			t := quality(a, b, m)
-			p := t * t * t * t * t * t * unit / (m - t + 1)
+			t := int64(quality(a, b, m))
+			p := t * t * t * t * t * t * unit / (int64(m) - t + 1)
 			worst = max(worst, p)
 			sum += p
 			if !unlimited && worst > limit {

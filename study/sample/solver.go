@@ -3,6 +3,7 @@
 package sample
 
 import (
+	"encoding/binary"
 	"slices"
 	"strconv"
 	"strings"
@@ -254,4 +255,13 @@ func conflict(levels []int, constraints []Constraint) string {
 	}
 	last := len(names) - 1
 	return "constraints " + strings.Join(names[:last], ", ") + " and " + names[last] + " conflict"
+}
+
+// appendKey appends a form of the levels that is unique among rows of one
+// length; levels may be Unset.
+func appendKey(key []byte, levels []int) []byte {
+	for _, l := range levels {
+		key = binary.AppendUvarint(key, uint64(l+1))
+	}
+	return key
 }

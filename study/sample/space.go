@@ -41,8 +41,9 @@ type Space struct {
 // NewSpace returns the space with the given number of levels per factor, each
 // at least 1. No factors at all make a space of one point, the empty one. The
 // error wraps [ErrUnsatisfiable] when the constraints leave no point, and then
-// names a constraint that is never true, or a smallest set of constraints that
-// conflict.
+// names a constraint that is never true, or a set of constraints that conflict
+// and none of which could be left out. To find a point takes time exponential in
+// the number of connected factors at worst.
 func NewSpace(levels []int, constraints ...Constraint) (*Space, error) {
 	for f, n := range levels {
 		if n < 1 {

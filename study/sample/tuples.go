@@ -47,6 +47,9 @@ func strength(s *Space, t int) (*tuples, error) {
 // newTuples numbers the t-tuples of factors with the given levels, for t of
 // at most their number.
 func newTuples(levels []int, t int) (*tuples, error) {
+	if most := maxFields / (2*t*t + 1); combinations(len(levels), t, most) > most {
+		return nil, fmt.Errorf("%w of %d among %d factors", ErrTooLarge, t, len(levels))
+	}
 	x := &tuples{levels: levels, t: t, of: make([][]int32, len(levels))}
 	combo := make([]int, t)
 	for i := range combo {
@@ -56,12 +59,12 @@ func newTuples(levels []int, t int) (*tuples, error) {
 		n := 1
 		for _, f := range combo {
 			if levels[f] > maxTuples/n {
-				return nil, fmt.Errorf("%w: factors %v alone have more than %d", ErrTooLarge, combo, maxTuples)
+				return nil, fmt.Errorf("%w of levels of factors %v: more than %d", ErrTooLarge, combo, maxTuples)
 			}
 			n *= levels[f]
 		}
-		if n > maxTuples-x.total || 2*t*t*len(x.base) > maxFields {
-			return nil, fmt.Errorf("%w at strength %d", ErrTooLarge, t)
+		if n > maxTuples-x.total {
+			return nil, fmt.Errorf("%w of %d levels: more than %d", ErrTooLarge, t, maxTuples)
 		}
 		x.base = append(x.base, int32(x.total))
 		x.add(combo)
@@ -69,6 +72,19 @@ func newTuples(levels []int, t int) (*tuples, error) {
 	}
 	x.base = append(x.base, int32(x.total))
 	return x, nil
+}
+
+// combinations returns the number of ways to choose t of n, or some number
+// above limit.
+func combinations(n, t, limit int) int {
+	c := 1
+	for i := range min(t, n-t) {
+		if c > limit {
+			break
+		}
+		c = c * (n - i) / (i + 1)
+	}
+	return c
 }
 
 // nextCombo steps to the next ascending choice of factors below n, and
