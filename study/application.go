@@ -4,6 +4,7 @@ package study
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -101,12 +102,14 @@ func (c *compiler) parameterFactor(x axis, a *spec.Axis, zipped bool) factor {
 		}
 	}
 	if a.Range != nil && a.Continuous() {
-		points, few := intervalPoints(a.Range)
+		whole := f.integer && !(a.Range.Log && c.takesIntervals()) && wholeNumbers(a.Range) <= maxLevels
 		switch {
 		case zipped:
 			c.fault(x.at, "got a range without steps, want by or times where axes advance together")
-		case f.integer && few && !(a.Range.Log && c.takesIntervals()):
-			x.values = points
+		case whole:
+			for n := range wholeNumbers(a.Range) {
+				x.values = append(x.values, spec.Of(int64(math.Ceil(a.Range.From))+n))
+			}
 		case !c.takesIntervals():
 			c.fault(x.at, "got a range without steps; the sampler %s wants by or times (random, latin-hypercube and sobol take points from the interval)", c.spec.Sampler.Kind)
 		default:

@@ -291,18 +291,14 @@ func (c *compiler) checkEnvironments(x axis, a *spec.Axis) {
 	}
 }
 
-// intervalPoints gives the whole numbers of an interval, if they are few enough
-// to be levels.
-func intervalPoints(r *spec.Range) ([]spec.Value, bool) {
+// wholeNumbers counts the whole numbers of an interval; too many to count are
+// more than maxLevels.
+func wholeNumbers(r *spec.Range) int64 {
 	from, to := math.Ceil(r.From), math.Floor(r.To)
 	if to-from >= maxLevels || math.Abs(from) > 1<<53 || math.Abs(to) > 1<<53 {
-		return nil, false
+		return maxLevels + 1
 	}
-	var points []spec.Value
-	for n := int64(from); n <= int64(to); n++ {
-		points = append(points, spec.Of(n))
-	}
-	return points, true
+	return int64(to-from) + 1
 }
 
 // maxLevels bounds the levels that an interval of whole numbers is turned into.

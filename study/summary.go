@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"slices"
 
 	"github.com/converged-computing/ensemble/spec"
 	"github.com/converged-computing/ensemble/study/sample"
@@ -177,7 +176,7 @@ func (s *sweep) summary() SweepSummary {
 		sum.Axes = append(sum.Axes, a)
 	}
 	if !s.hasInterval() {
-		sum.Points = s.points
+		sum.Points = new(big.Int).Set(s.points)
 	}
 	for i, n := range s.drawn.removed {
 		sum.Removed = append(sum.Removed, Removal{Rule: s.rules[i].name, Points: n})
@@ -288,5 +287,5 @@ func (s *sweep) tuples(factors []int, t int) *big.Int {
 			sums[i].Add(sums[i], new(big.Int).Mul(sums[i-1], n))
 		}
 	}
-	return slices.Clone(sums)[t]
+	return sums[t]
 }
