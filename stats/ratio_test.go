@@ -80,7 +80,7 @@ func TestRatioOfMeans(t *testing.T) {
 // on the side of width for the smallest samples; a speed-up of few repetitions
 // is the case that matters here.
 func TestRatioIntervalCoversWhatItClaims(t *testing.T) {
-	const rounds = 20000
+	const rounds = 6000
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, test := range []struct {
 		name       string

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+
+package report
+
+import (
+	"encoding/csv"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/converged-computing/ensemble/stats"
+)
+
+// CSV writes a line for each point of each series, with one line of heads and
+// all digits. An empty cell is a number that the data do not carry. The last
+// columns are the figures of merit, merit.NAME[UNIT], by name, as medians.
+func CSV(w io.Writer, r *Report) error {
+	merits := map[string]Quantity{}
+	for _, a := range r.Applications {
+		for _, m := range a.Merits {
+			merits[m.Name+unitText(m.Unit)] = m
+		}
+	}
+	names := slices.Sorted(maps.Keys(merits))
+	head := []string{
+		"app", "scaling", "variant", "environment", "problem", "parameters", "threads", "nodes", "ranks", "base",
+		"time", "unit", "n", "median", "median_low", "median_high", "mean", "mean_low", "mean_high", "sd", "min", "max",
+		"speedup", "speedup_low", "speedup_high", "efficiency", "efficiency_low", "efficiency_high",
+		"launch_overhead[s]", "noisy", "mean_without_noisy", "outliers", "flags", "warnings",
+	}
+	for _, name := range names {
+		head = append(head, "merit."+name)
+	}
+	out := csv.NewWriter(w)
+	out.Write(head)
+	for i := range r.Applications {
+		a := &r.Applications[i]
+		for j := range a.Series {
+			s := &a.Series[j]
+			for k := range s.Points {
+				line := csvPoint(a, s, &s.Points[k])
+				for _, name := range names {
+					m := merits[name]
+					v, ok := s.Points[k].Merits[m.Name]
+					line = append(line, ifKnown(ok && slices.Contains(a.Merits, m), allDigits(v.Median)))
+				}
+				out.Write(line)
+			}
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func csvPoint(a *Application, s *Series, p *Point) []string {
+	t := p.Time
+	number := func(x float64) string { return ifKnown(t.N > 0, allDigits(x)) }
+	line := []string{
+		a.Name, string(a.Scaling), s.Variant, s.Environment, s.Problem, parameterText(s.Parameters),
+		known(s.Threads), known(p.Nodes), known(p.Ranks), strconv.FormatBool(p.Base),
+		a.Time.Name, a.Time.Unit, strconv.Itoa(t.N), number(t.Median),
+	}
+	line = append(line, limits(t.MedianInterval)...)
+	line = append(line, number(t.Mean))
+	line = append(line, limits(t.MeanInterval)...)
+	line = append(line, ifKnown(t.N > 1, allDigits(t.SD)), number(t.Min), number(t.Max))
+	line = append(line, estimateCells(p.Speedup)...)
+	line = append(line, estimateCells(p.Efficiency)...)
+	overhead, quiet := "", ""
+	if p.Overhead != nil {
+		overhead = allDigits(p.Overhead.Median)
+	}
+	if p.Quiet != nil {
+		quiet = allDigits(p.Quiet.Mean)
+	}
+	var outliers []string
+	for _, t := range p.Trials {
+		if t.Outlier != 0 {
+			outliers = append(outliers, t.ID)
+		}
+	}
+	return append(line, overhead, strconv.Itoa(p.Noisy), quiet, strings.Join(outliers, ";"),
+		strings.Join(slices.Sorted(maps.Keys(p.Flags)), ";"), strings.Join(slices.Concat(t.Warnings, p.Warnings, s.Warnings), "; "))
+}
+
+func limits(in *stats.Interval) []string {
+	if in == nil {
+		return []string{"", ""}
+	}
+	return []string{allDigits(in.Low), allDigits(in.High)}
+}
+
+func estimateCells(e *stats.Estimate) []string {
+	if e == nil {
+		return []string{"", "", ""}
+	}
+	return append([]string{allDigits(e.Value)}, limits(e.Interval)...)
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+
+package report
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/converged-computing/ensemble/stats"
+)
+
+// flagText is what is marked at a point, in short: "noisy 2 of 5, 1 outlier".
+func (p *Point) flagText() string {
+	parts := p.flagList()
+	if p.Outliers > 0 {
+		parts = append(parts, plural(p.Outliers, "outlier"))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// flagList are the flags that trials carry.
+func (p *Point) flagList() (parts []string) {
+	for _, f := range slices.Sorted(maps.Keys(p.Flags)) {
+		s := plain(f)
+		if k := p.Flags[f]; k < len(p.Trials) {
+			s += fmt.Sprintf(" %d of %d", k, len(p.Trials))
+		}
+		parts = append(parts, s)
+	}
+	return parts
+}
+
+// notes are the sentences about what is marked at a point: which trials are
+// outliers, and what noise does to the mean.
+func (p *Point) notes(a *Application) []string {
+	var notes []string
+	for _, t := range p.Trials {
+		if t.Outlier != 0 {
+			notes = append(notes, "outlier: "+t.outlierText(a, p.Time))
+		}
+	}
+	if s := p.noiseText(a); s != "" {
+		notes = append(notes, s)
+	}
+	return append(notes, p.Warnings...)
+}
+
+func (t *Trial) outlierText(a *Application, s stats.Summary) string {
+	text := fmt.Sprintf("%s took %s", t.name(), withUnit(sig(*t.Time, digits), a.Time.Unit))
+	if s.Median > 0 {
+		change, side := 100*(*t.Time/s.Median-1), "above"
+		if change < 0 {
+			change, side = -change, "below"
+		}
+		text += fmt.Sprintf(", %s %% %s the median", sig(change, 2), side)
+	}
+	return text + fmt.Sprintf(" (modified z-score %.1f)", t.Outlier)
+}
+
+// name is the trial with what tells its repetitions apart.
+func (t *Trial) name() string {
+	s := "a trial"
+	if t.ID != "" {
+		s = "trial " + shortID(t.ID)
+	}
+	if t.Repetition > 0 {
+		s += fmt.Sprintf(" repetition %d", t.Repetition)
+	}
+	if t.Attempt > 1 {
+		s += fmt.Sprintf(" attempt %d", t.Attempt)
+	}
+	return s
+}
+
+// noiseText says how the mean changes without the noisy trials.
+func (p *Point) noiseText(a *Application) string {
+	if p.Quiet == nil {
+		if p.Noisy > 0 && p.Noisy == len(p.Trials) {
+			return "every trial is noisy: there is no quiet one to compare with"
+		}
+		return ""
+	}
+	all, quiet := meanText(p.Time, a.Time.Unit), meanText(*p.Quiet, a.Time.Unit)
+	s := fmt.Sprintf("mean %s with all %d, %s without the %d noisy", all, p.Time.N, quiet, p.Time.N-p.Quiet.N)
+	if p.Time.Mean != 0 {
+		change := 100 * (p.Quiet.Mean - p.Time.Mean) / p.Time.Mean
+		s += fmt.Sprintf(" (%s %%)", signed(change))
+	}
+	return s
+}
+
+// meanText is a mean and its interval: 28.14 s [27.92, 28.36].
+func meanText(s stats.Summary, unit string) string {
+	r := summaryRow(s)
+	text := withUnit(r.Mean, unit)
+	if r.Interval != "" {
+		text += " " + r.Interval
+	}
+	return text
+}
+
+func withUnit(number, unit string) string {
+	if unit == "" {
+		return number
+	}
+	return number + " " + unit
+}
+
+// signed is a change in per cent.
+func signed(x float64) string {
+	s := fixed(math.Abs(x), 1)
+	switch {
+	case s == "0.0":
+		return "±" + s
+	case x < 0:
+		return "−" + s
+	}
+	return "+" + s
+}

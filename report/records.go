@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+
+package report
+
+import (
+	"encoding/csv"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/converged-computing/ensemble/measure"
+)
+
+// RecordsCSV writes records as comma-separated values (RFC 4180) in the order
+// given, with one line of heads. After the columns that every record has come
+// a column parameter.NAME for each parameter and metric.NAME[UNIT] for each
+// metric, by name; a metric that was read in two units has two columns. An empty
+// cell is a value that is not known. Times are RFC 3339, in UTC; flags are
+// separated by semicolons. Series and tables do not fit a table of records and
+// are left out; JSON has them.
+func RecordsCSV(w io.Writer, records []measure.Record) error {
+	parameters := map[string]bool{}
+	type column struct{ name, unit string }
+	metrics := map[column]bool{}
+	for i := range records {
+		for name := range records[i].Parameters {
+			parameters[name] = true
+		}
+		for name, v := range records[i].Metrics {
+			metrics[column{name, v.Unit}] = true
+		}
+	}
+	names := slices.Sorted(maps.Keys(parameters))
+	columns := slices.SortedFunc(maps.Keys(metrics), func(a, b column) int {
+		return strings.Compare(a.name+"\x00"+a.unit, b.name+"\x00"+b.unit)
+	})
+
+	out := csv.NewWriter(w)
+	var head []string
+	for _, f := range recordFields {
+		head = append(head, f.name)
+	}
+	for _, name := range names {
+		head = append(head, "parameter."+name)
+	}
+	for _, c := range columns {
+		head = append(head, "metric."+c.name+unitText(c.unit))
+	}
+	out.Write(head)
+	for i := range records {
+		rec := &records[i]
+		line := make([]string, 0, len(head))
+		for _, f := range recordFields {
+			line = append(line, f.text(rec))
+		}
+		for _, name := range names {
+			v, ok := rec.Parameters[name]
+			line = append(line, ifKnown(ok, v.String()))
+		}
+		for _, c := range columns {
+			v, ok := rec.Metrics[c.name]
+			line = append(line, ifKnown(ok && v.Unit == c.unit, allDigits(v.Value)))
+		}
+		out.Write(line)
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// recordFields are the columns that every file of records has, in order. New
+// ones are added at the end only.
+var recordFields = []struct {
+	name string
+	text func(*measure.Record) string
+}{
+	{"app", func(r *measure.Record) string { return r.App }},
+	{"variant", func(r *measure.Record) string { return r.Variant }},
+	{"environment", func(r *measure.Record) string { return r.Environment }},
+	{"problem", func(r *measure.Record) string { return r.Problem }},
+	{"ensemble", func(r *measure.Record) string { return r.Ensemble }},
+	{"group", func(r *measure.Record) string { return r.Group }},
+	{"trial", func(r *measure.Record) string { return r.Trial }},
+	{"job", func(r *measure.Record) string { return r.Job }},
+	{"attempt", func(r *measure.Record) string { return known(r.Attempt) }},
+	{"file", func(r *measure.Record) string { return r.File }},
+	{"run_id", func(r *measure.Record) string { return r.RunID }},
+	{"iteration", func(r *measure.Record) string { return pointer(r.Iteration) }},
+	{"nodes", func(r *measure.Record) string { return known(r.Nodes) }},
+	{"tasks", func(r *measure.Record) string { return known(r.Tasks) }},
+	{"threads", func(r *measure.Record) string { return known(r.Threads) }},
+	{"command", func(r *measure.Record) string { return r.Command }},
+	{"image", func(r *measure.Record) string { return r.Image }},
+	{"status", func(r *measure.Record) string { return string(r.Status) }},
+	{"reason", func(r *measure.Record) string { return r.Reason }},
+	{"exit_code", func(r *measure.Record) string { return pointer(r.ExitCode) }},
+	{"flags", func(r *measure.Record) string { return strings.Join(r.Flags, ";") }},
+	{"submit", func(r *measure.Record) string { return timeText(r.Times.Submit) }},
+	{"start", func(r *measure.Record) string { return timeText(r.Times.Start) }},
+	{"finish", func(r *measure.Record) string { return timeText(r.Times.Finish) }},
+	{"load_before", func(r *measure.Record) string {
+		if r.Load == nil {
+			return ""
+		}
+		return allDigits(r.Load.Before)
+	}},
+	{"load_during", func(r *measure.Record) string {
+		if r.Load == nil {
+			return ""
+		}
+		return allDigits(r.Load.During)
+	}},
+	{"user[s]", func(r *measure.Record) string {
+		if r.Resources == nil {
+			return ""
+		}
+		return allDigits(r.Resources.UserSeconds)
+	}},
+	{"system[s]", func(r *measure.Record) string {
+		if r.Resources == nil {
+			return ""
+		}
+		return allDigits(r.Resources.SystemSeconds)
+	}},
+	{"max_rss[B]", func(r *measure.Record) string {
+		if r.Resources == nil {
+			return ""
+		}
+		return strconv.FormatInt(r.Resources.MaxRSSBytes, 10)
+	}},
+}
+
+func ifKnown(ok bool, s string) string {
+	if ok {
+		return s
+	}
+	return ""
+}
+
+// known is a count, and nothing for zero.
+func known(n int) string { return ifKnown(n != 0, strconv.Itoa(n)) }
+
+func pointer(n *int) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.Itoa(*n)
+}
+
+func timeText(t time.Time) string {
+	return ifKnown(!t.IsZero(), t.UTC().Format(time.RFC3339Nano))
+}
+
+// allDigits is the shortest text that reads back as the same number.
+func allDigits(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }

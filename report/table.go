@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+
+package report
+
+import (
+	"bufio"
+	"strings"
+	"unicode/utf8"
+)
+
+// textWidth is the width of a terminal in characters that text keeps to.
+const textWidth = 100
+
+// column is one column of a table on a terminal. A head may have several lines.
+type column struct {
+	head  []string
+	cells []string
+	left  bool // aligned left; numbers are aligned right
+}
+
+func (c column) width() int {
+	w := 0
+	for _, lines := range [][]string{c.head, c.cells} {
+		for _, s := range lines {
+			w = max(w, utf8.RuneCountInString(s))
+		}
+	}
+	return w
+}
+
+func (c column) empty() bool {
+	for _, s := range c.cells {
+		if s != "" {
+			return false
+		}
+	}
+	return true
+}
+
+func tableWidth(columns []column, indent int) int {
+	w := indent - 2
+	for _, c := range columns {
+		w += c.width() + 2
+	}
+	return w
+}
+
+// tableLines sets columns two spaces apart, the lines of the head first. A head
+// of fewer lines stands at the top.
+func tableLines(columns []column, indent int) []string {
+	heads, rows := 0, 0
+	for _, c := range columns {
+		heads, rows = max(heads, len(c.head)), max(rows, len(c.cells))
+	}
+	out := make([]string, heads+rows)
+	for line := range out {
+		var b strings.Builder
+		b.WriteString(strings.Repeat(" ", indent))
+		for i, c := range columns {
+			from, at := c.head, line
+			if line >= heads {
+				from, at = c.cells, line-heads
+			}
+			s := ""
+			if at < len(from) {
+				s = from[at]
+			}
+			if i > 0 {
+				b.WriteString("  ")
+			}
+			pad := strings.Repeat(" ", c.width()-utf8.RuneCountInString(s))
+			if c.left {
+				b.WriteString(s + pad)
+			} else {
+				b.WriteString(pad + s)
+			}
+		}
+		out[line] = strings.TrimRight(b.String(), " ")
+	}
+	return out
+}
+
+func writeLines(w *bufio.Writer, lines []string) {
+	for _, line := range lines {
+		w.WriteString(line + "\n")
+	}
+}
+
+// wrap breaks text at spaces, and a word that is longer than width anywhere.
+func wrap(s string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(s) {
+		for r := []rune(word); len(r) > width; r = []rune(word) {
+			if line != "" {
+				lines, line = append(lines, line), ""
+			}
+			lines, word = append(lines, string(r[:width])), string(r[width:])
+		}
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// writeNote writes a wrapped paragraph with a hanging indent.
+func writeNote(w *bufio.Writer, indent, hang int, s string) {
+	for i, line := range wrap(s, textWidth-indent-hang) {
+		n := indent
+		if i > 0 {
+			n += hang
+		}
+		w.WriteString(strings.Repeat(" ", n) + line + "\n")
+	}
+}
