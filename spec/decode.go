@@ -5,11 +5,8 @@ package spec
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-
-	"github.com/goccy/go-yaml"
 )
 
 // Document is a decoded file that still knows where everything stood.
@@ -128,20 +125,6 @@ func (d *Document) Fail(faults []Fault) error {
 	}
 	sortFaults(faults)
 	return &FileError{File: d.File, Faults: faults}
-}
-
-// Encode writes an object as YAML that Decode reads back to an equal one.
-func Encode(w io.Writer, o Object) error {
-	b, err := json.Marshal(o)
-	if err != nil {
-		return fmt.Errorf("encoding %s %q: %w", o.Head().Kind, o.Head().Metadata.Name, err)
-	}
-	y, err := yaml.JSONToYAML(b)
-	if err != nil {
-		return fmt.Errorf("encoding %s %q: %w", o.Head().Kind, o.Head().Metadata.Name, err)
-	}
-	_, err = w.Write(y)
-	return err
 }
 
 // describe names a value's type for a message.

@@ -111,7 +111,8 @@ const full = head + `spec:
     parameters:
       cells: {from: 8, to: 32, times: 2}
       text: ["yes", "1e3", "012", "multi\nline: - # x\n", " lead", "null", "~", ""]
-      real: [1.0, 2.5e-10, 3]
+      real: [1.0, 2.5e-10, 3, 1e-6, 1E+3]
+      deck: ["{{range $i := seq 3}}\n  x  \n\n{{end}}\n", "tab\there\r\n", "trailing \n\n\n"]
     run: {timeout: 1m30s, shared: true, noise: {wait: 0s}}
 `
 

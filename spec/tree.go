@@ -136,6 +136,11 @@ func (t *tree) value(p Path, n ast.Node, depth int) any {
 		}
 		return json.Number(formatFloat(n.Value))
 	case *ast.StringNode:
+		if plain(n) && decimal.MatchString(n.Value) {
+			if x, err := strconv.ParseFloat(n.Value, 64); err == nil {
+				return json.Number(formatFloat(x))
+			}
+		}
 		return n.Value
 	case *ast.LiteralNode:
 		return n.Value.Value

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/invopop/jsonschema"
@@ -85,10 +86,14 @@ func (v Value) String() string {
 // as one.
 func formatFloat(x float64) string {
 	s := strconv.FormatFloat(x, 'g', -1, 64)
-	if !bytes.ContainsAny([]byte(s), ".eEnI") {
-		s += ".0"
+	if strings.ContainsAny(s, ".nI") { // NaN and Inf have no point
+		return s
 	}
-	return s
+	mantissa, exponent, ok := strings.Cut(s, "e")
+	if !ok {
+		return mantissa + ".0"
+	}
+	return mantissa + ".0e" + exponent
 }
 
 // MarshalJSON writes the scalar.
