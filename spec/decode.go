@@ -16,10 +16,15 @@ type Document struct {
 	// Object is what the file holds, with defaults filled in.
 	Object    Object
 	positions map[Path]position
+	faults    []Fault // found by Decode
 }
 
 // Decode reads one file of any kind. The error is a *FileError with every
 // fault of the file.
+//
+// With an error it still gives a document where the file has a kind: without
+// the faulty fields, so that a later stage can look for more to report. Fail
+// then has the faults of both.
 func Decode(file string, data []byte) (*Document, error) {
 	doc, t := parse(data)
 	d := &Document{File: file, positions: t.positions}
@@ -35,12 +40,37 @@ func Decode(file string, data []byte) (*Document, error) {
 	for _, location := range wrong {
 		prune(doc, location)
 	}
-	faults = append(faults, finish(object, doc, faults)...)
-	if err := d.Fail(faults); err != nil {
-		return nil, err
+	b, err := json.Marshal(doc)
+	if err == nil {
+		err = json.Unmarshal(b, object)
 	}
-	d.Object = object
-	return d, nil
+	if err != nil {
+		if len(faults) == 0 {
+			faults = append(faults, Faultf("", "%v", err))
+		}
+		return nil, d.Fail(faults)
+	}
+	object.Default()
+	d.Object, d.faults = object, faults
+	d.faults = append(d.faults, d.unreported(object.Check())...)
+	return d, d.Fail(nil)
+}
+
+// unreported leaves out faults on or around a field that was reported already,
+// which say nothing new. Around a kind or type is all that it decides about.
+func (d *Document) unreported(faults []Fault) (fresh []Fault) {
+	for _, f := range faults {
+		if !slices.ContainsFunc(d.faults, func(k Fault) bool {
+			p := k.Path
+			if s := string(p); strings.HasSuffix(s, ".kind") || strings.HasSuffix(s, ".type") {
+				p = p.parent()
+			}
+			return p.holds(f.Path) || f.Path.holds(k.Path)
+		}) {
+			fresh = append(fresh, f)
+		}
+	}
+	return fresh
 }
 
 // newObject picks the Go type by the document's kind.
@@ -76,28 +106,6 @@ func kinds() []Kind {
 	return []Kind{KindApplication, KindStudy, KindEnsemble, KindEnvironment}
 }
 
-// finish decodes what the schema let through, fills defaults and checks. A
-// fault on or around a field that the schema has reported already says nothing
-// new and is left out.
-func finish(object Object, doc any, known []Fault) []Fault {
-	b, err := json.Marshal(doc)
-	if err == nil {
-		err = json.Unmarshal(b, object)
-	}
-	if err != nil {
-		if len(known) > 0 {
-			return nil
-		}
-		return []Fault{Faultf("", "%v", err)}
-	}
-	object.Default()
-	return slices.DeleteFunc(object.Check(), func(f Fault) bool {
-		return slices.ContainsFunc(known, func(k Fault) bool {
-			return k.Path.holds(f.Path) || f.Path.holds(k.Path)
-		})
-	})
-}
-
 // At gives the line and column of a path, or of the nearest value around it.
 func (d *Document) At(p Path) (line, column int) {
 	for {
@@ -111,13 +119,13 @@ func (d *Document) At(p Path) (line, column int) {
 	}
 }
 
-// Fail puts positions on faults and gives them as one *FileError; without any
-// it gives nil.
+// Fail puts positions on faults and gives them, together with those that Decode
+// found, as one *FileError; without any it gives nil.
 func (d *Document) Fail(faults []Fault) error {
+	faults = slices.Concat(d.faults, d.unreported(faults))
 	if len(faults) == 0 {
 		return nil
 	}
-	faults = slices.Clone(faults)
 	for i := range faults {
 		if f := &faults[i]; f.Line == 0 {
 			f.Line, f.Column = d.At(f.Path)

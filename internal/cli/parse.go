@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -14,7 +15,6 @@ import (
 
 	"github.com/converged-computing/ensemble/catalog"
 	"github.com/converged-computing/ensemble/catalog/read"
-	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/measure"
 	"github.com/converged-computing/ensemble/spec"
 	"github.com/spf13/cobra"
@@ -48,7 +48,7 @@ where a log cannot be read.`,
 				records = append(records, rs...)
 				errs = append(errs, err)
 			}
-			if err := recordListing(records).write(e.stdout, format); err != nil {
+			if err := recordListing(records, cat.App).write(e.stdout, format); err != nil {
 				return err
 			}
 			return errors.Join(errs...)
@@ -98,9 +98,11 @@ func collect(r *read.Reader, ctx context.Context, file string, in io.Reader) (re
 	return records, nil
 }
 
-// recordListing shows records: identity, status and metrics.
-func recordListing(records []measure.Record) *listing {
-	l := &listing{header: []string{"app", "variant", "nodes", "tasks", "run", "status", "metrics", "reason"}, value: records}
+// recordListing shows records: identity, status, and the values that the
+// application's rules call its time and its figure of merit, or else the first
+// few. The other formats have everything.
+func recordListing(records []measure.Record, app func(name string) (*spec.Application, bool)) *listing {
+	l := &listing{header: []string{"app", "variant", "nodes", "tasks", "run", "status", "flags", "values", "reason"}, value: records}
 	if records == nil {
 		l.value = []measure.Record{}
 	}
@@ -109,9 +111,45 @@ func recordListing(records []measure.Record) *listing {
 		if r.Job != "" {
 			id = fmt.Sprintf("%s/%d", r.Job, r.Attempt)
 		}
-		l.rows = append(l.rows, []string{r.App, r.Variant, count(r.Nodes), count(r.Tasks), id, string(r.Status), metricText(r), r.Reason})
+		a, _ := app(r.App)
+		l.rows = append(l.rows, []string{r.App, r.Variant, count(r.Nodes), count(r.Tasks), id, string(r.Status),
+			strings.Join(r.Flags, ","), mainValues(r, a), r.Reason})
 	}
 	return l
+}
+
+// maxValues is how many values a row of the table shows.
+const maxValues = 4
+
+// mainValues writes the values that matter most, application time first.
+func mainValues(r measure.Record, a *spec.Application) string {
+	var names []string
+	for _, role := range []spec.MetricRole{spec.RoleApplicationTime, spec.RoleFigureOfMerit} {
+		for i := 0; a != nil && i < len(a.Spec.Output.Metrics); i++ {
+			m := &a.Spec.Output.Metrics[i]
+			if _, ok := r.Metrics[m.Name]; ok && m.Role == role && !slices.Contains(names, m.Name) {
+				names = append(names, m.Name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		names = slices.Sorted(maps.Keys(r.Metrics))
+	}
+	var text []string
+	for _, name := range names[:min(maxValues, len(names))] {
+		m := r.Metrics[name]
+		text = append(text, strings.TrimRight(fmt.Sprintf("%s=%.6g %s", name, m.Value, m.Unit), " "))
+	}
+	if more := len(r.Metrics) - len(text); more > 0 && len(text) > 0 {
+		text = append(text, fmt.Sprintf("(+%d)", more))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Series)) {
+		text = append(text, fmt.Sprintf("%s[%d]", name, len(r.Series[name].Points)))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Tables)) {
+		text = append(text, name+"[]")
+	}
+	return strings.Join(text, " ")
 }
 
 func count(n int) string {
@@ -119,27 +157,4 @@ func count(n int) string {
 		return ""
 	}
 	return strconv.Itoa(n)
-}
-
-func metricText(r measure.Record) string {
-	names := make([]string, 0, len(r.Metrics))
-	for name := range r.Metrics {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for i, name := range names {
-		m := r.Metrics[name]
-		names[i] = strings.TrimRight(fmt.Sprintf("%s=%.6g %s", name, m.Value, m.Unit), " ")
-	}
-	return strings.Join(names, " ")
-}
-
-// failed counts records that did not succeed.
-func failed(records []measure.Record) (n int) {
-	for _, r := range records {
-		if r.Status != ensemble.Succeeded {
-			n++
-		}
-	}
-	return n
 }

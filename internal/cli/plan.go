@@ -14,6 +14,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/converged-computing/ensemble/spec"
 	"github.com/converged-computing/ensemble/study"
 	"github.com/spf13/cobra"
 )
@@ -108,12 +109,8 @@ func writePlan(c *cobra.Command, w io.Writer, p *study.Plan, format string, all 
 var trialHeader = []string{"trial", "group", "app", "variant", "environment", "nodes", "tasks", "threads", "cores", "map", "bind", "rep", "parameters"}
 
 func trialRow(t *study.Trial) []string {
-	var params []string
-	for _, name := range slices.Sorted(maps.Keys(t.Parameters)) {
-		params = append(params, name+"="+t.Parameters[name].String())
-	}
 	return []string{t.ID, t.Group, t.App, t.Variant, t.Environment, strconv.Itoa(t.Nodes), strconv.Itoa(t.Tasks),
-		strconv.Itoa(t.Threads), strconv.Itoa(t.Tasks * t.CoresPerTask), t.MapBy, t.BindTo, strconv.Itoa(t.Repetition), strings.Join(params, " ")}
+		strconv.Itoa(t.Threads), strconv.Itoa(t.Tasks * t.CoresPerTask), t.MapBy, t.BindTo, strconv.Itoa(t.Repetition), parameterText(t.Parameters)}
 }
 
 // writeSummary says what the plan has and what it has not.
@@ -158,7 +155,7 @@ func writeSummary(w io.Writer, s *study.Summary) error {
 		}
 		for _, c := range sw.Coverage {
 			for _, m := range c.Missing {
-				fmt.Fprintf(w, "%s: not covered: %s\n", sw.Name, combination(m))
+				fmt.Fprintf(w, "%s: not covered: %s\n", sw.Name, parameterText(m))
 			}
 			if n := c.Total - c.Covered - len(c.Missing); n > 0 && len(c.Missing) > 0 {
 				fmt.Fprintf(w, "%s: … and %d more %d-way combinations are not covered\n", sw.Name, n, c.Strength)
@@ -168,12 +165,13 @@ func writeSummary(w io.Writer, s *study.Summary) error {
 	return nil
 }
 
-func combination[V fmt.Stringer](m map[string]V) string {
+// parameterText writes values by name, in order of the names.
+func parameterText(m map[string]spec.Value) string {
 	var s []string
 	for _, name := range slices.Sorted(maps.Keys(m)) {
 		s = append(s, name+"="+m[name].String())
 	}
-	return strings.Join(s, ", ")
+	return strings.Join(s, " ")
 }
 
 // costText puts a cost into words; nothing where nothing is known of it.

@@ -99,6 +99,8 @@ func title(job *ensemble.Job) string {
 	}
 	if job.Problem != "" {
 		s += " " + job.Problem
+	} else if len(job.Parameters) > 0 {
+		s += " " + parameterText(job.Parameters)
 	}
 	s += fmt.Sprintf(", %d ranks", job.Shape.Tasks)
 	if job.Shape.Tasks == 1 {

@@ -3,7 +3,10 @@
 package cli
 
 import (
+	"slices"
+
 	"github.com/converged-computing/ensemble/run"
+	"github.com/converged-computing/ensemble/spec"
 	"github.com/spf13/cobra"
 )
 
@@ -22,9 +25,20 @@ func newRecords(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return recordListing(records).write(e.stdout, format)
+			return recordListing(records, appsOf(ens)).write(e.stdout, format)
 		},
 	}
 	outputFlag(c, &format)
 	return c
+}
+
+// appsOf looks up the applications that a run carries with it.
+func appsOf(e *spec.Ensemble) func(name string) (*spec.Application, bool) {
+	return func(name string) (*spec.Application, bool) {
+		i := slices.IndexFunc(e.Spec.Applications, func(a spec.Application) bool { return a.Metadata.Name == name })
+		if i < 0 {
+			return nil, false
+		}
+		return &e.Spec.Applications[i], true
+	}
 }

@@ -154,14 +154,14 @@ func (e *env) resolve(file string) (*spec.Ensemble, func(error) error, error) {
 		return nil, nil, input(fmt.Errorf("reading the study: %w", err))
 	}
 	doc, err := spec.Decode(file, data)
-	if err != nil {
+	if doc == nil {
 		return nil, nil, err
 	}
 	cat, err := e.catalog()
 	if err != nil {
 		return nil, nil, err
 	}
-	ens, err := study.Resolve(doc, cat)
+	ens, err := study.Resolve(doc, cat) // has the faults of both
 	return ens, func(err error) error { return study.Locate(doc, err) }, err
 }
 
@@ -203,7 +203,10 @@ func (r *prepared) check() (n int, err error) {
 			add(checkPrograms(r.ensemble, job))
 		}
 	}
-	return n, errors.Join(errs...)
+	if len(errs) > 0 {
+		return n, &codeError{exitMachine, errors.Join(errs...)}
+	}
+	return n, nil
 }
 
 // checkPrograms looks for the programs of a job whose variant says which
