@@ -85,11 +85,10 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer cancel(nil)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
-	defer signal.Stop(signals)
 	go func() {
-		if s, ok := <-signals; ok {
-			cancel(interrupted{s})
-		}
+		s := <-signals
+		signal.Stop(signals) // the next one ends the process at once
+		cancel(interrupted{s})
 	}()
 
 	e := &env{stdin: stdin, stdout: stdout, stderr: stderr}

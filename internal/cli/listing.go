@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -62,12 +63,31 @@ func (l *listing) write(w io.Writer, format string) error {
 		return c.Error()
 	default:
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, strings.ToUpper(strings.Join(l.header, "\t")))
+		used := l.used()
+		line := func(cells []string) {
+			var kept []string
+			for i, c := range cells {
+				if used[i] {
+					kept = append(kept, c)
+				}
+			}
+			fmt.Fprintln(t, strings.TrimRight(strings.Join(kept, "\t"), "\t"))
+		}
+		line(strings.Split(strings.ToUpper(strings.Join(l.header, "\t")), "\t"))
 		for _, row := range l.rows {
-			fmt.Fprintln(t, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+			line(row)
 		}
 		return t.Flush()
 	}
+}
+
+// used says which columns have something to show; without rows, all of them.
+func (l *listing) used() []bool {
+	used := make([]bool, len(l.header))
+	for i := range used {
+		used[i] = len(l.rows) == 0 || slices.ContainsFunc(l.rows, func(row []string) bool { return row[i] != "" })
+	}
+	return used
 }
 
 func writeJSON(w io.Writer, v any) error {
