@@ -487,6 +487,31 @@ func TestCapturedOutputsGiveTheValuesPrintedInThem(t *testing.T) {
 	}
 }
 
+func TestCapturedCurvesAreThoseOfTheFile(t *testing.T) {
+	app, _ := load(t).App("netpipe")
+	for _, test := range []struct {
+		file        string
+		first, last [2]float64 // Mbps of 2^20 bit/s, us
+	}{
+		{"netpipe-debian-openmpi-2", [2]float64{46.511628, 0.16}, [2]float64{79008.025731, 101.26}},
+		{"netpipe-debian-mpich-2", [2]float64{41.131105, 0.19}, [2]float64{77373.191597, 103.39}},
+	} {
+		t.Run(test.file, func(t *testing.T) {
+			got := parse(t, app, captured(t, test.file))
+			for name, column := range map[string]int{"netpipe_bandwidth": 0, "netpipe_latency": 1} {
+				want := [2]float64{test.first[column], test.last[column]}
+				if column == 0 {
+					want[0], want[1] = want[0]*1.048576e-3, want[1]*1.048576e-3
+				}
+				p := got.Series[name].Points
+				if len(p) != 40 || p[0][0] != 1 || p[39][0] != 1<<20 || !near(p[0][1], want[0]) || !near(p[39][1], want[1]) {
+					t.Errorf("%s: got %v, want 40 points from %v to %v", name, p, want[0], want[1])
+				}
+			}
+		})
+	}
+}
+
 func TestCapturedFailuresAreRecognised(t *testing.T) {
 	c := load(t)
 	// Where the reason is empty, the launcher's words about MPI_ABORT may come

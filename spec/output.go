@@ -4,7 +4,10 @@ package spec
 
 // Output says how to read what an application prints.
 type Output struct {
-	// Reader names a built-in reader for a format that rules cannot express.
+	// Reader names a built-in reader for a format that rules cannot express:
+	// netpipe or osu for an application's output, ensemble or k8s-events for a
+	// whole file. It works beside the rules; netpipe reads the collected files
+	// too.
 	Reader string `json:"reader,omitempty"`
 	// Begin are regular expressions (RE2) on the lines with which the
 	// application starts to print. A log that holds several runs without a mark

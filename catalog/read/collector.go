@@ -4,7 +4,6 @@ package read
 
 import (
 	"bytes"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -143,7 +142,7 @@ func (c *collector) add(m metricRule, r *rule, line []byte, match []int) {
 	if !ok {
 		return
 	}
-	if math.IsNaN(x) || math.IsInf(x, 0) {
+	if !finite(x) {
 		c.flag("not-finite")
 		return
 	}

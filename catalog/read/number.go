@@ -42,6 +42,8 @@ func parseClock(b []byte) (float64, bool) {
 	return seconds, true
 }
 
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
 // scaled multiplies. Where the scale is one over a whole number it divides, so
 // that 774.379 by 0.001 is 0.774379 to the last bit.
 func scaled(x, scale float64) float64 {

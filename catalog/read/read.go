@@ -17,10 +17,20 @@ import (
 // fileReader reads a format that is no output of one application.
 type fileReader func(ctx context.Context, r io.Reader, out *Run) error
 
+// lineFormat is a built-in reader of an application's lines.
+type lineFormat struct {
+	open func() lineReader
+	// collected says that it reads the collected files too.
+	collected bool
+}
+
 // The built-in readers: those of an application's lines, by output.reader, and
 // those of whole files, by name alone.
 var (
-	lineReaders = map[string]func() lineReader{"osu": newOSUReader}
+	lineReaders = map[string]lineFormat{
+		"netpipe": {newNetPIPEReader, true},
+		"osu":     {newOSUReader, false},
+	}
 	fileReaders = map[string]fileReader{
 		"ensemble":   readEnsemble,
 		"k8s-events": readEvents,
@@ -38,6 +48,8 @@ type Reader struct {
 	rules *rules
 	lines func() lineReader
 	file  fileReader
+	// collected are the patterns of the files that rules or lines come from.
+	collected []string
 }
 
 // New compiles and checks the rules of the named application. The error names
@@ -51,14 +63,21 @@ func New(name string, out spec.Output) (*Reader, error) {
 	if r.file = fileReaders[format]; r.file != nil {
 		return r, nil
 	}
-	if format != "" {
-		if r.lines = lineReaders[format]; r.lines == nil {
-			return nil, fmt.Errorf("reading the rules of %q: unknown reader %q; want ensemble, k8s-events or osu", name, format)
-		}
+	lines, ok := lineReaders[format]
+	if r.lines = lines.open; !ok && format != "" {
+		return nil, fmt.Errorf("reading the rules of %q: unknown reader %q; want ensemble, k8s-events, netpipe or osu", name, format)
 	}
 	var err error
 	if r.rules, err = compile(out); err != nil {
 		return nil, fmt.Errorf("reading the rules of %q: %w", name, err)
+	}
+	r.collected = r.rules.sources()
+	if lines.collected {
+		for _, pattern := range out.Collect {
+			if !slices.Contains(r.collected, pattern) {
+				r.collected = append(r.collected, pattern)
+			}
+		}
 	}
 	return r, nil
 }
@@ -113,7 +132,8 @@ func (m *machine) read(ctx context.Context, in io.Reader) error {
 
 // ReadFiles reads one run of ours from its directory: the files stdout and
 // stderr, of which stdout has to be there, and the collected files that rules
-// name by their glob patterns, of which the last one by name counts. No wrapper
+// or a built-in reader want, of which the last one by name counts for each glob
+// pattern. No wrapper
 // is looked for and nothing is cut: whatever the files hold is one run.
 func (r *Reader) ReadFiles(ctx context.Context, dir fs.FS) (Run, error) {
 	if r.file != nil {
@@ -138,7 +158,7 @@ func (r *Reader) ReadFiles(ctx context.Context, dir fs.FS) (Run, error) {
 	if err := m.readFile(ctx, dir, "stderr", ""); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Run{}, err
 	}
-	for _, pattern := range r.rules.sources() {
+	for _, pattern := range r.collected {
 		names, err := fs.Glob(dir, pattern)
 		if err != nil {
 			return Run{}, fmt.Errorf("finding the collected files %q: %w", pattern, err)

@@ -5,7 +5,6 @@ package read
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/converged-computing/ensemble/spec"
@@ -71,7 +70,7 @@ func (c *rules) compute(r *Run) {
 		if _, ok := r.Metrics[f.name]; ok {
 			continue
 		}
-		if x, ok := f.of(r.Metrics); ok && !math.IsNaN(x) && !math.IsInf(x, 0) {
+		if x, ok := f.of(r.Metrics); ok && finite(x) {
 			r.metric(f.name, scaled(x, f.scale), f.unit)
 		}
 	}
