@@ -179,7 +179,7 @@ machine lacks something; 4 a service or the storage failed; 130 interrupted.`,
 	})
 	root.AddCommand(
 		newApps(e), newDoctor(e), newParse(e), newPlan(e), newRun(e), newStatus(e),
-		newRecords(e), newSchema(e), newSupervise(),
+		newRecords(e), newReport(e), newSchema(e), newSupervise(),
 	)
 	for _, c := range root.Commands() {
 		if args := c.Args; args != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/converged-computing/ensemble/catalog"
 	"github.com/converged-computing/ensemble/catalog/read"
 	"github.com/converged-computing/ensemble/measure"
+	"github.com/converged-computing/ensemble/report"
 	"github.com/converged-computing/ensemble/spec"
 	"github.com/spf13/cobra"
 )
@@ -48,8 +49,10 @@ where a log cannot be read.`,
 				records = append(records, rs...)
 				errs = append(errs, err)
 			}
-			if err := recordListing(records, cat.App).write(e.stdout, format); err != nil {
-				return err
+			if format == "csv" {
+				errs = append(errs, report.RecordsCSV(e.stdout, records))
+			} else {
+				errs = append(errs, recordListing(records, cat.App).write(e.stdout, format))
 			}
 			return errors.Join(errs...)
 		},

@@ -3,8 +3,7 @@
 package cli
 
 import (
-	"slices"
-
+	"github.com/converged-computing/ensemble/report"
 	"github.com/converged-computing/ensemble/run"
 	"github.com/converged-computing/ensemble/spec"
 	"github.com/spf13/cobra"
@@ -15,7 +14,10 @@ func newRecords(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "records RUN",
 		Short: "Print the records of a run",
-		Args:  cobra.ExactArgs(1),
+		Long: `Print the records of a run: one for each attempt that ended.
+
+-o bench is the format of Go benchmarks, which benchstat and others read.`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			dir, ens, err := run.Open(args[0])
 			if err != nil {
@@ -25,20 +27,19 @@ func newRecords(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return recordListing(records, appsOf(ens)).write(e.stdout, format)
+			apps := appsByName(ens)
+			switch format {
+			case "bench":
+				return report.RecordsBenchmark(e.stdout, records, apps)
+			case "csv":
+				return report.RecordsCSV(e.stdout, records)
+			}
+			return recordListing(records, func(name string) (*spec.Application, bool) {
+				a, ok := apps[name]
+				return a, ok
+			}).write(e.stdout, format)
 		},
 	}
-	outputFlag(c, &format)
+	outputFlag(c, &format, "bench")
 	return c
-}
-
-// appsOf looks up the applications that a run carries with it.
-func appsOf(e *spec.Ensemble) func(name string) (*spec.Application, bool) {
-	return func(name string) (*spec.Application, bool) {
-		i := slices.IndexFunc(e.Spec.Applications, func(a spec.Application) bool { return a.Metadata.Name == name })
-		if i < 0 {
-			return nil, false
-		}
-		return &e.Spec.Applications[i], true
-	}
 }

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+
+package cli_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/converged-computing/ensemble/spec"
+)
+
+// blocks gives the code blocks of a language in a Markdown file.
+func blocks(t *testing.T, file, language string) (all []string) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	re := regexp.MustCompile("(?ms)^```" + language + "\n(.*?)^```$")
+	for _, m := range re.FindAllStringSubmatch(string(b), -1) {
+		all = append(all, m[1])
+	}
+	if len(all) == 0 {
+		t.Fatalf("%s has no block of %s", file, language)
+	}
+	return all
+}
+
+// TestCommandsOfTheReadmeWork runs them one after another in a copy of what
+// they name. make is left to the end-to-end tests: this runs under it.
+func TestCommandsOfTheReadmeWork(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("lmp"); err != nil {
+		t.Skip("lmp is not installed: apt-get install lammps")
+	}
+	root, dir := filepath.Join("..", ".."), t.TempDir()
+	for _, tree := range []string{"examples", "catalog/testdata"} {
+		if err := os.CopyFS(filepath.Join(dir, tree), os.DirFS(filepath.Join(root, tree))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := 0
+	for _, block := range blocks(t, filepath.Join(root, "README.md"), "sh") {
+		for line := range strings.Lines(block) {
+			if strings.HasPrefix(line, "make ") || strings.HasPrefix(line, "export PATH=") {
+				continue
+			}
+			n++
+			cmd := exec.Command("sh", "-e", "-c", line)
+			cmd.Dir = dir
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v\n%s", strings.TrimSpace(line), err, out)
+			}
+		}
+	}
+	t.Logf("%d commands ran", n)
+}
+
+func TestFilesInTheDocumentsAreValid(t *testing.T) {
+	t.Parallel()
+	for _, block := range blocks(t, "../../docs/files.md", "yaml") {
+		doc, err := spec.Decode("docs/files.md", []byte(block))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if doc.Object.Head().Kind != spec.KindStudy {
+			continue
+		}
+		file := filepath.Join(t.TempDir(), "study.yaml")
+		write(t, file, block)
+		if out, err := exec.Command("ensemble", "plan", file).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+}
