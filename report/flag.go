@@ -120,3 +120,17 @@ func signed(x float64) string {
 	}
 	return "+" + s
 }
+
+func (t *Trial) noisy() bool { return slices.Contains(t.Flags, flagNoisy) }
+
+// marks are the flags of a trial in brackets.
+func (t *Trial) marks() string {
+	words := slices.Clone(t.Flags)
+	if t.Outlier != 0 {
+		words = append(words, "outlier")
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(words, ", ") + ")"
+}

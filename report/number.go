@@ -28,8 +28,10 @@ func sig(x float64, n int) string {
 }
 
 // short writes x with four significant digits and without zeros at the end.
-func short(x float64) string {
-	s := sig(x, digits)
+func short(x float64) string { return shortened(sig(x, digits)) }
+
+// shortened leaves out the zeros at the end of a fraction.
+func shortened(s string) string {
 	mantissa, exp, found := strings.Cut(s, "e")
 	if strings.Contains(mantissa, ".") {
 		mantissa = strings.TrimRight(strings.TrimRight(mantissa, "0"), ".")
@@ -147,6 +149,15 @@ func plain(s string) string {
 		return r
 	}, s)
 	return strings.TrimSpace(s)
+}
+
+// plainLines is plain for text of several lines.
+func plainLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = plain(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // cut shortens text to n characters, the last of them an ellipsis.

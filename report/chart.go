@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+
+package report
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// px is a position or a length in the units of a figure's view box.
+type px float64
+
+// String keeps one decimal, which is finer than a screen.
+func (p px) String() string {
+	s := strings.TrimSuffix(strconv.FormatFloat(float64(p), 'f', 1, 64), ".0")
+	if s == "-0" {
+		return "0"
+	}
+	return s
+}
+
+// chart is a figure as the page's template draws it: geometry and text, without
+// a colour. Everything is drawn in the order of the fields.
+type chart struct {
+	ID, Title, Unit string
+	Note            string // which direction is better
+	// Desc says in words what the figure shows, for those who do not see it.
+	Desc           string
+	Class          string
+	W, H           px
+	X0, Y0, X1, Y1 px // the frame of the plot
+	XTicks, YTicks []tick
+	XLabel         string
+	Bands          []shape
+	Ideals         []shape
+	Lines          []shape
+	Errors         []errorBar
+	Dots           []dot
+	Marks          []mark
+	Boxes          []box
+	Texts          []caption
+	Rules          []px // horizontal lines between groups
+}
+
+// shape is a path of series S.
+type shape struct {
+	S int
+	D string
+}
+
+// errorBar is an interval, upright or lying.
+type errorBar struct {
+	S          int
+	X0, Y0     px
+	X1, Y1     px
+	Horizontal bool
+}
+
+// D is the bar and its two ends.
+func (e errorBar) D() string {
+	if e.Horizontal {
+		return fmt.Sprintf("M%s %sH%sM%s %sv8M%s %sv8", e.X0, e.Y0, e.X1, e.X0, e.Y0-4, e.X1, e.Y1-4)
+	}
+	return fmt.Sprintf("M%s %sV%sM%s %sh8M%s %sh8", e.X0, e.Y0, e.Y1, e.X0-4, e.Y0, e.X1-4, e.Y1)
+}
+
+// dot is one trial: plain, noisy or outlier.
+type dot struct {
+	S     int
+	X, Y  px
+	Kind  string
+	Title string
+}
+
+// mark is the centre of a point, in the marker of its series.
+type mark struct {
+	S     int
+	X, Y  px
+	Title string
+}
+
+// D is the outline of the mark's marker.
+func (m mark) D() string { return markers[m.S%len(markers)] }
+
+// box is one job of the time line.
+type box struct {
+	X, Y, W, H px
+	Class      string
+	Title      string
+}
+
+// Hatched boxes are those of jobs that did not succeed: colour alone would not
+// do.
+func (b box) Hatched() bool { return !strings.HasPrefix(b.Class, "succeeded") }
+
+// caption is a text within a figure; Title is it in full.
+type caption struct {
+	X, Y  px
+	Class string
+	Text  string
+	Title string
+}
+
+// hues is how many series one figure tells apart by colour and marker.
+const hues = 7
+
+// markers are outlines around the origin, of about the same area: circle,
+// square, triangle, diamond, triangle on its tip, hexagon, bar cross.
+var markers = [hues]string{
+	"M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0Z",
+	"M-4-4H4V4H-4Z",
+	"M0-5.4L5 3.6H-5Z",
+	"M0-5.6L5.6 0L0 5.6L-5.6 0Z",
+	"M0 5.4L5-3.6H-5Z",
+	"M-2.5-4.4H2.5L5 0L2.5 4.4H-2.5L-5 0Z",
+	"M-1.8-5H1.8V-1.8H5V1.8H1.8V5H-1.8V1.8H-5V-1.8H-1.8Z",
+}
+
+// plotFrame is a figure of the usual size, two or three of which stand side by
+// side on a wide screen and fill a narrow one.
+func plotFrame(title, unit string) *chart {
+	return &chart{Title: title, Unit: unit, W: 440, H: 290, X0: 52, Y0: 10, X1: 428, Y1: 246}
+}
+
+// polyline joins points.
+func polyline(xs, ys []float64) string {
+	var b strings.Builder
+	for i := range xs {
+		if i == 0 {
+			fmt.Fprintf(&b, "M%s %s", px(xs[i]), px(ys[i]))
+		} else {
+			fmt.Fprintf(&b, "L%s %s", px(xs[i]), px(ys[i]))
+		}
+	}
+	return b.String()
+}
+
+// dodge moves series i of n aside, so that intervals at one number of ranks do
+// not hide each other.
+func dodge(i, n int) float64 {
+	step := min(7, 24/float64(max(n-1, 1)))
+	return (float64(i) - float64(n-1)/2) * step
+}

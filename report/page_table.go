@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/spec"
+)
+
+// seriesTable is all points of an application, a group of rows for each series.
+// marked shows the series' markers, as in the figures.
+func seriesTable(r *Report, a *Application, marked bool) *tableView {
+	t := &tableView{Caption: plain(a.Name) + ": all points"}
+	nodes, speedup, overhead := false, a.Scaling != spec.ScalingWeak, false
+	for _, s := range a.Series {
+		for _, p := range s.Points {
+			nodes = nodes || p.Nodes > 1
+			overhead = overhead || p.Overhead != nil
+		}
+	}
+	unit := plain(a.Time.Unit)
+	add := func(use bool, h head) {
+		if use {
+			t.Heads = append(t.Heads, h)
+		}
+	}
+	add(nodes, head{Name: "nodes", Number: true})
+	add(true, head{Name: "ranks", Number: true})
+	add(true, head{Name: "n", Number: true, Help: "trials that succeeded"})
+	add(true, head{Name: "median", Unit: unit, Number: true})
+	add(true, head{Name: "mean", Unit: unit, Number: true})
+	add(true, head{Name: levelText(r.Level) + " interval", Unit: unit, Number: true, Help: "of the mean"})
+	add(speedup, head{Name: "speed-up", Number: true, Help: "with its " + levelText(r.Level) + " interval"})
+	add(true, head{Name: "efficiency", Number: true, Help: "with its " + levelText(r.Level) + " interval"})
+	for _, m := range a.Merits {
+		add(true, head{Name: plain(m.Name), Unit: plain(m.Unit), Number: true, Help: "median"})
+	}
+	add(overhead, head{Name: "launch", Unit: "s", Number: true, Help: "median of the launcher's wall time less the application's own"})
+	add(true, head{Name: "flags"})
+	for i := range a.Series {
+		s := &a.Series[i]
+		g := rowGroup{Label: plain(s.title())}
+		if marked {
+			e := newLegendEntry(i, s.Label)
+			g.Entry = &e
+		}
+		for j := range s.Points {
+			p := &s.Points[j]
+			g.Rows = append(g.Rows, pointRow(a, p, nodes, speedup, overhead))
+			for _, note := range p.notes(a) {
+				g.Notes = append(g.Notes, plain(p.place()+": "+note))
+			}
+		}
+		for _, w := range s.Warnings {
+			g.Notes = append(g.Notes, plain(w))
+		}
+		t.Groups = append(t.Groups, g)
+	}
+	return t
+}
+
+func pointRow(a *Application, p *Point, nodes, speedup, overhead bool) (cells []cell) {
+	add := func(use bool, text, muted string) {
+		if use {
+			cells = append(cells, cell{Text: text, Muted: muted, Number: true})
+		}
+	}
+	row := summaryRow(p.Time)
+	add(nodes, count(p.Nodes), "")
+	add(true, count(p.Ranks), "")
+	add(true, fmt.Sprint(len(p.Trials)), "")
+	add(true, row.Median, "")
+	add(true, row.Mean, "")
+	add(true, row.Interval, "")
+	value, in, _ := strings.Cut(estimateText(p.Speedup, p.Base), " ")
+	add(speedup, value, in)
+	value, in, found := strings.Cut(percentText(p.Efficiency, p.Base), " %")
+	if found {
+		value += " %"
+	}
+	add(true, value, strings.TrimSpace(in))
+	for _, m := range a.Merits {
+		add(true, meritText(p, m), "")
+	}
+	launch := ""
+	if p.Overhead != nil {
+		launch = sig(p.Overhead.Median, 3)
+	}
+	add(overhead, launch, "")
+	flags := cell{Class: "flags"}
+	for _, f := range p.flagList() {
+		flags.Chips = append(flags.Chips, chip{f, "warn"})
+	}
+	if p.Outliers > 0 {
+		flags.Chips = append(flags.Chips, chip{plural(p.Outliers, "outlier"), "note"})
+	}
+	return append(cells, flags)
+}
+
+func failureTable(failures []Failure) *tableView {
+	if len(failures) == 0 {
+		return nil
+	}
+	t := &tableView{Caption: "Attempts that did not succeed", Heads: []head{
+		{Name: "application"}, {Name: "variant"}, {Name: "ranks", Number: true}, {Name: "trial"}, {Name: "attempt", Number: true},
+		{Name: "status"}, {Name: "reason"},
+	}}
+	var rows [][]cell
+	for _, f := range failures {
+		class := "bad"
+		if f.Recovered {
+			class = "warn"
+		}
+		rows = append(rows, []cell{
+			{Text: plain(f.App), Class: "name"}, {Text: plain(f.Variant), Class: "name"}, {Text: count(f.Ranks), Number: true},
+			{Text: shortID(f.Trial), Class: "id"}, {Text: count(f.Attempt), Number: true},
+			{Chips: []chip{{plain(string(f.Status)), class}}}, {Text: f.because(), Class: "reason"},
+		})
+	}
+	t.Groups = []rowGroup{{Rows: rows}}
+	return t
+}
+
+// maxJobRows bounds the table below the time line.
+const maxJobRows = 500
+
+func jobTable(jobs []Job) *tableView {
+	t := &tableView{Caption: "Jobs by start", Heads: []head{
+		{Name: "application"}, {Name: "variant"}, {Name: "ranks", Number: true}, {Name: "trial"}, {Name: "attempt", Number: true},
+		{Name: "start", Unit: "UTC"}, {Name: "took", Number: true}, {Name: "status"},
+	}}
+	var rows [][]cell
+	for _, j := range jobs[:min(len(jobs), maxJobRows)] {
+		status := []chip{{plain(string(j.Status)), "bad"}}
+		if j.Status == ensemble.Succeeded {
+			status[0].Class = "good"
+		}
+		if j.Noisy {
+			status = append(status, chip{"noisy", "warn"})
+		}
+		rows = append(rows, []cell{
+			{Text: plain(j.App), Class: "name"}, {Text: plain(j.Variant), Class: "name"}, {Text: count(j.Ranks), Number: true},
+			{Text: shortID(j.Trial), Class: "id"}, {Text: count(j.Attempt), Number: true},
+			{Text: j.Start.UTC().Format("2006-01-02 15:04:05")}, {Text: durationText(j.Finish.Sub(j.Start)), Number: true}, {Chips: status},
+		})
+	}
+	if n := len(jobs); n > maxJobRows {
+		t.More = fmt.Sprintf("The first %d of %d jobs.", maxJobRows, n)
+	}
+	t.Groups = []rowGroup{{Rows: rows}}
+	return t
+}
+
+// noiseTable says how the mean changes without the trials flagged noisy.
+func noiseTable(r *Report) *tableView {
+	t := &tableView{Caption: "Means with and without the noisy trials", Heads: []head{
+		{Name: "where"}, {Name: "noisy", Number: true}, {Name: "mean of all", Number: true}, {Name: "mean without", Number: true}, {Name: "change", Number: true},
+	}}
+	var rows [][]cell
+	r.eachPoint(func(a *Application, s *Series, p *Point) {
+		if p.Noisy == 0 {
+			return
+		}
+		without, change := "none is quiet", ""
+		if p.Quiet != nil {
+			without = meanText(*p.Quiet, a.Time.Unit)
+			if p.Time.Mean != 0 {
+				change = signed(100*(p.Quiet.Mean-p.Time.Mean)/p.Time.Mean) + " %"
+			}
+		}
+		rows = append(rows, []cell{
+			{Text: plain(joinWords(a.Name, s.Label, p.place())), Class: "name"},
+			{Text: fmt.Sprintf("%d of %d", p.Noisy, len(p.Trials)), Number: true},
+			{Text: plain(meanText(p.Time, a.Time.Unit)), Number: true}, {Text: plain(without), Number: true}, {Text: change, Number: true},
+		})
+	})
+	if len(rows) == 0 {
+		return nil
+	}
+	t.Groups = []rowGroup{{Rows: rows}}
+	return t
+}
+
+func outlierTable(r *Report) *tableView {
+	t := &tableView{Caption: "Outliers", Heads: []head{
+		{Name: "where"}, {Name: "trial"}, {Name: "time", Number: true}, {Name: "median", Number: true}, {Name: "score", Number: true, Help: "modified z-score"}, {Name: "flags"},
+	}}
+	var rows [][]cell
+	r.eachPoint(func(a *Application, s *Series, p *Point) {
+		for _, trial := range p.Trials {
+			if trial.Outlier == 0 {
+				continue
+			}
+			flags := cell{Class: "flags"}
+			for _, f := range trial.Flags {
+				flags.Chips = append(flags.Chips, chip{plain(f), "warn"})
+			}
+			rows = append(rows, []cell{
+				{Text: plain(joinWords(a.Name, s.Label, p.place())), Class: "name"}, {Text: shortID(trial.ID), Class: "id"},
+				{Text: plain(withUnit(sig(*trial.Time, digits), a.Time.Unit)), Number: true},
+				{Text: plain(withUnit(sig(p.Time.Median, digits), a.Time.Unit)), Number: true},
+				{Text: strings.Replace(fixed(trial.Outlier, 1), "-", "−", 1), Number: true}, flags,
+			})
+		}
+	})
+	if len(rows) == 0 {
+		return nil
+	}
+	t.Groups = []rowGroup{{Rows: rows}}
+	return t
+}
+
+func (r *Report) eachPoint(visit func(*Application, *Series, *Point)) {
+	for i := range r.Applications {
+		a := &r.Applications[i]
+		for j := range a.Series {
+			s := &a.Series[j]
+			for k := range s.Points {
+				visit(a, s, &s.Points[k])
+			}
+		}
+	}
+}
