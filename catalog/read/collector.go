@@ -33,7 +33,7 @@ type collector struct {
 	// launched is what the launcher said of a bad end.
 	launched       string
 	launchedStatus Status
-	launcherExit   *int
+	generic        bool // launched says no cause
 	hint           string
 	hintRank       int
 	last           string // the last line that is not blank
@@ -122,10 +122,10 @@ func (c *collector) launcher(r *rule, line []byte, match []int) {
 	if status == "" {
 		status = statusBy(reason)
 	}
-	// The first word counts, but a cancellation or a time limit explains the
-	// exits that follow and precede it.
-	if c.launched == "" || c.launchedStatus == Failed && status != Failed {
-		c.launched, c.launchedStatus = reason, status
+	// The first word counts, but a cause outranks what says none, and a
+	// cancellation or a time limit explains the exits that follow and precede it.
+	if c.launched == "" || c.generic && !l.generic || c.launchedStatus == Failed && status != Failed {
+		c.launched, c.launchedStatus, c.generic = reason, status, l.generic
 	}
 }
 

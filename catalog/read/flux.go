@@ -206,6 +206,12 @@ func (j *fluxJob) ended() (status Status, reason string) {
 	return "", ""
 }
 
+// exited says that tasks ended by themselves: no signal and no exception.
+func (j *fluxJob) exited() bool {
+	code, ok := j.exitCode()
+	return ok && code > 0 && code <= 128 && j.exception == ""
+}
+
 // exitCode reads the status of wait(2) as a shell does: 128 and the signal for
 // a task that a signal ended.
 func (j *fluxJob) exitCode() (int, bool) {

@@ -10,8 +10,8 @@ import (
 // netpipeReader reads NetPIPE 3: the rows that it prints, and those of its file
 // np.out, which have more digits:
 //
-//	  3:       4 bytes   1000 times -->    183.38 Mbps in       0.17 usec
-//	       4 183.381089   0.00000017
+//	3:       4 bytes   1000 times -->    183.38 Mbps in       0.17 usec
+//	     4 183.381089   0.00000017
 //
 // Its Mbps are 2^20 bits a second. The series are netpipe_bandwidth, in bytes
 // and Gbit/s, and netpipe_latency, half a round trip in bytes and us. The file

@@ -165,23 +165,27 @@ func (s *segment) finished() (finished, known bool) {
 }
 
 // decide gives a run its status. What the launcher says comes first, then the
-// application's failures, then what is missing.
+// application's failures, then what is missing. But where the launcher has no
+// more than an exit code to tell, the application's words are the reason.
 func decide(s *segment, c *collector, missing []string, last bool) (Status, string) {
 	finished, known := s.finished()
 	if last && s.job != nil {
 		if status, reason := s.job.ended(); status != "" {
-			if c.launched != "" && (status == Failed || c.launchedStatus == status) {
+			switch {
+			case c.failure != "" && s.job.exited() && (c.launched == "" || c.generic):
+				reason = c.failure
+			case c.launched != "" && (status == Failed || c.launchedStatus == status):
 				status, reason = c.launchedStatus, c.launched
-			} else if c.failure != "" && status == Failed {
+			case c.failure != "" && status == Failed:
 				reason += "; " + c.failure
-			} else if c.hint != "" && status == Failed {
+			case c.hint != "" && status == Failed:
 				reason += `; the log says: ` + c.hint
 			}
 			return status, reason
 		}
 	}
 	switch {
-	case c.launched != "":
+	case c.launched != "" && (c.failure == "" || !c.generic):
 		return c.launchedStatus, c.launched
 	case c.failure != "":
 		return Failed, c.failure
