@@ -132,6 +132,16 @@ func (a axis) atValues(values []float64, gap float64) (out []tick) {
 	return out
 }
 
+// gap is the smallest distance between the positions of different values.
+func (a axis) gap(values []float64) float64 {
+	smallest := math.Abs(a.end - a.start)
+	sorted := slices.Compact(slices.Sorted(slices.Values(values)))
+	for i := 1; i < len(sorted); i++ {
+		smallest = min(smallest, math.Abs(a.at(sorted[i])-a.at(sorted[i-1])))
+	}
+	return smallest
+}
+
 // byteTicks are powers of two with the prefixes of IEC.
 func (a axis) byteTicks() (out []tick) {
 	lo, hi := int(math.Ceil(math.Log2(a.lo)-1e-9)), int(math.Floor(math.Log2(a.hi)+1e-9))

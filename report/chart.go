@@ -136,9 +136,11 @@ func polyline(xs, ys []float64) string {
 	return b.String()
 }
 
-// dodge moves series i of n aside, so that intervals at one number of ranks do
-// not hide each other.
-func dodge(i, n int) float64 {
-	step := min(7, 24/float64(max(n-1, 1)))
-	return (float64(i) - float64(n-1)/2) * step
+// slot is the room of series i of n beside a number of ranks: where its centre
+// stands and where its trials do, so that nothing hides anything. gap is the
+// distance between neighbouring numbers of ranks.
+func slot(i, n int, gap float64) (center, trials float64) {
+	width := min(17, 0.72*gap/float64(n))
+	middle := (float64(i) - float64(n-1)/2) * width
+	return middle - width/4, middle + width/4
 }

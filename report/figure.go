@@ -222,8 +222,13 @@ func (pl plot) draw(series []*Series) *chart {
 		y.lo, y.hi = ys.fromZero()
 	}
 	c.XTicks, c.YTicks = x.atValues(ranks, 24), y.ticks()
+	gap := x.gap(ranks)
 	for i, s := range series {
-		pl.drawSeries(c, x, y, i, len(series), s, all[i])
+		center, trials := slot(i, len(series), gap)
+		if len(all[i]) > 0 && all[i][0].single == nil {
+			center = (center + trials) / 2
+		}
+		pl.drawSeries(c, x, y, i, s, all[i], center, trials-center)
 	}
 	if pl.one {
 		c.Ideals = append(c.Ideals, shape{S: -1, D: polyline([]float64{float64(c.X0), float64(c.X1)}, []float64{y.at(1), y.at(1)})})
@@ -235,8 +240,8 @@ func (pl plot) draw(series []*Series) *chart {
 	return c
 }
 
-func (pl plot) drawSeries(c *chart, x, y axis, i, n int, s *Series, values []value) {
-	aside := dodge(i, n)
+// drawSeries draws series i, its centres moved aside and its trials further.
+func (pl plot) drawSeries(c *chart, x, y axis, i int, s *Series, values []value, aside, further float64) {
 	var lx, ly []float64
 	for _, v := range values {
 		at := x.at(float64(v.ranks)) + aside
@@ -246,7 +251,7 @@ func (pl plot) drawSeries(c *chart, x, y axis, i, n int, s *Series, values []val
 		}
 		for _, t := range v.trials {
 			if one, ok := v.single(t); ok {
-				c.Dots = append(c.Dots, dot{S: i, X: px(at), Y: px(y.clamp(one)), Kind: t.kind(), Title: plain(fmt.Sprintf("%s: %s%s", t.name(), withUnit(sig(one, digits), pl.unit), t.marks()))})
+				c.Dots = append(c.Dots, dot{S: i, X: px(at + further), Y: px(y.clamp(one)), Kind: t.kind(), Title: plain(fmt.Sprintf("%s: %s%s", t.name(), withUnit(sig(one, digits), pl.unit), t.marks()))})
 			}
 		}
 		c.Marks = append(c.Marks, mark{S: i, X: px(at), Y: px(y.clamp(v.center)), Title: plain(joinWords(s.Label, v.title))})

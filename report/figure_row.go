@@ -28,7 +28,7 @@ func meritPlots(a *Application) (plots []plot) {
 }
 
 // rowHeight holds a line of text and the values below it.
-const rowHeight = 38
+const rowHeight = 44
 
 // drawRows makes the figure, or nil where no series has the number.
 func (pl plot) drawRows(series []*Series) *chart {
@@ -61,8 +61,7 @@ func (pl plot) drawRows(series []*Series) *chart {
 	c := plotFrame(pl.title, pl.unit)
 	c.Note = pl.note
 	c.X0, c.Y1 = 14, c.Y0+px(rowHeight*len(rows))+8
-	c.H = c.Y1 + 44
-	c.XLabel = "from zero"
+	c.H = c.Y1 + 24
 	x := axis{start: float64(c.X0), end: float64(c.X1)}
 	x.lo, x.hi = xs.fromZero()
 	c.XTicks = x.ticks()
@@ -77,7 +76,7 @@ func (pl plot) drawRows(series []*Series) *chart {
 		}
 		for _, t := range v.trials {
 			if one, ok := v.single(t); ok {
-				c.Dots = append(c.Dots, dot{S: v.i, X: px(x.clamp(one)), Y: px(at), Kind: t.kind(), Title: plain(fmt.Sprintf("%s: %s%s", t.name(), withUnit(sig(one, digits), pl.unit), t.marks()))})
+				c.Dots = append(c.Dots, dot{S: v.i, X: px(x.clamp(one)), Y: px(at + 9), Kind: t.kind(), Title: plain(fmt.Sprintf("%s: %s%s", t.name(), withUnit(sig(one, digits), pl.unit), t.marks()))})
 			}
 		}
 		c.Marks = append(c.Marks, mark{S: v.i, X: px(x.clamp(v.center)), Y: px(at), Title: plain(joinWords(v.s.Label, v.title))})

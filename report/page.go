@@ -55,9 +55,10 @@ type figureSet struct {
 	Name    string
 	Legend  []legendEntry
 	Figures []*chart
-	// Ideal, Trials and Intervals say what the key below has to explain.
-	Ideal, Trials, Intervals, Bands bool
-	Table                           *tableView
+	// What the key below the figures has to explain.
+	Ideal, Intervals, Bands bool
+	Trials                  struct{ Plain, Noisy, Outlier bool }
+	Table                   *tableView
 }
 
 type legendEntry struct {
@@ -78,6 +79,9 @@ type head struct {
 	Name, Unit, Help string
 	Number           bool
 }
+
+// Parts are the name cut behind underscores, where a line may break.
+func (h head) Parts() []string { return strings.SplitAfter(h.Name, "_") }
 
 type rowGroup struct {
 	Label string

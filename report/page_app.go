@@ -25,7 +25,7 @@ func newAppView(r *Report, a *Application, id string) appView {
 	}
 	rows := oneSize(series)
 	for chunk := range slices.Chunk(series, hues) {
-		set := figureSet{Trials: true}
+		set := figureSet{}
 		if rows {
 			set.Figures = rowFigures(r, a, chunk)
 		} else {
@@ -37,6 +37,11 @@ func newAppView(r *Report, a *Application, id string) appView {
 		for _, c := range set.Figures {
 			set.Ideal = set.Ideal || len(c.Ideals) > 0
 			set.Intervals = set.Intervals || len(c.Errors) > 0
+			for _, d := range c.Dots {
+				set.Trials.Plain = set.Trials.Plain || d.Kind == "plain"
+				set.Trials.Noisy = set.Trials.Noisy || d.Kind == "noisy"
+				set.Trials.Outlier = set.Trials.Outlier || d.Kind == "outlier"
+			}
 		}
 		if len(set.Figures) > 0 {
 			v.Sets = append(v.Sets, set)

@@ -11,14 +11,16 @@ import (
 )
 
 // seriesTable is all points of an application, a group of rows for each series.
-// marked shows the series' markers, as in the figures.
-func seriesTable(r *Report, a *Application, marked bool) *tableView {
+// scaled shows what compares numbers of ranks, and the series' markers as in
+// the figures.
+func seriesTable(r *Report, a *Application, scaled bool) *tableView {
 	t := &tableView{Caption: plain(a.Name) + ": all points"}
-	nodes, speedup, overhead := false, a.Scaling != spec.ScalingWeak, false
+	nodes, speedup, efficiency, overhead, flags := false, scaled && a.Scaling != spec.ScalingWeak, scaled, false, false
 	for _, s := range a.Series {
 		for _, p := range s.Points {
 			nodes = nodes || p.Nodes > 1
 			overhead = overhead || p.Overhead != nil
+			flags = flags || p.flagText() != ""
 		}
 	}
 	unit := plain(a.Time.Unit)
@@ -34,22 +36,22 @@ func seriesTable(r *Report, a *Application, marked bool) *tableView {
 	add(true, head{Name: "mean", Unit: unit, Number: true})
 	add(true, head{Name: levelText(r.Level) + " interval", Unit: unit, Number: true, Help: "of the mean"})
 	add(speedup, head{Name: "speed-up", Number: true, Help: "with its " + levelText(r.Level) + " interval"})
-	add(true, head{Name: "efficiency", Number: true, Help: "with its " + levelText(r.Level) + " interval"})
+	add(efficiency, head{Name: "efficiency", Number: true, Help: "with its " + levelText(r.Level) + " interval"})
 	for _, m := range a.Merits {
 		add(true, head{Name: plain(m.Name), Unit: plain(m.Unit), Number: true, Help: "median"})
 	}
 	add(overhead, head{Name: "launch", Unit: "s", Number: true, Help: "median of the launcher's wall time less the application's own"})
-	add(true, head{Name: "flags"})
+	add(flags, head{Name: "flags"})
 	for i := range a.Series {
 		s := &a.Series[i]
 		g := rowGroup{Label: plain(s.title())}
-		if marked {
+		if scaled {
 			e := newLegendEntry(i, s.Label)
 			g.Entry = &e
 		}
 		for j := range s.Points {
 			p := &s.Points[j]
-			g.Rows = append(g.Rows, pointRow(a, p, nodes, speedup, overhead))
+			g.Rows = append(g.Rows, pointRow(a, p, use{nodes, speedup, efficiency, overhead, flags}))
 			for _, note := range p.notes(a) {
 				g.Notes = append(g.Notes, plain(p.place()+": "+note))
 			}
@@ -62,26 +64,29 @@ func seriesTable(r *Report, a *Application, marked bool) *tableView {
 	return t
 }
 
-func pointRow(a *Application, p *Point, nodes, speedup, overhead bool) (cells []cell) {
+// use says which columns a table has that not every one has.
+type use struct{ nodes, speedup, efficiency, overhead, flags bool }
+
+func pointRow(a *Application, p *Point, has use) (cells []cell) {
 	add := func(use bool, text, muted string) {
 		if use {
 			cells = append(cells, cell{Text: text, Muted: muted, Number: true})
 		}
 	}
 	row := summaryRow(p.Time)
-	add(nodes, count(p.Nodes), "")
+	add(has.nodes, count(p.Nodes), "")
 	add(true, count(p.Ranks), "")
 	add(true, fmt.Sprint(len(p.Trials)), "")
 	add(true, row.Median, "")
 	add(true, row.Mean, "")
 	add(true, row.Interval, "")
 	value, in, _ := strings.Cut(estimateText(p.Speedup, p.Base), " ")
-	add(speedup, value, in)
+	add(has.speedup, value, in)
 	value, in, found := strings.Cut(percentText(p.Efficiency, p.Base), " %")
 	if found {
 		value += " %"
 	}
-	add(true, value, strings.TrimSpace(in))
+	add(has.efficiency, value, strings.TrimSpace(in))
 	for _, m := range a.Merits {
 		add(true, meritText(p, m), "")
 	}
@@ -89,7 +94,10 @@ func pointRow(a *Application, p *Point, nodes, speedup, overhead bool) (cells []
 	if p.Overhead != nil {
 		launch = sig(p.Overhead.Median, 3)
 	}
-	add(overhead, launch, "")
+	add(has.overhead, launch, "")
+	if !has.flags {
+		return cells
+	}
 	flags := cell{Class: "flags"}
 	for _, f := range p.flagList() {
 		flags.Chips = append(flags.Chips, chip{f, "warn"})

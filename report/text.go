@@ -57,7 +57,7 @@ func heading(b *bufio.Writer, s string) {
 
 // describe says in one sentence what the numbers are.
 func (a *Application) describe() string {
-	parts := []string{string(a.Scaling) + " scaling"}
+	parts := []string{string(a.Scaling) + " scaling"} // ASCII
 	if a.Time.Name == WallTime {
 		parts = append(parts, "time is the launcher's wall time, launch overhead included")
 	} else {
@@ -77,7 +77,8 @@ func (a *Application) describe() string {
 		}
 		parts = append(parts, s)
 	}
-	return strings.Join(parts, "; ") + "."
+	s := strings.Join(parts, "; ") + "."
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // title names a series in full.
@@ -146,8 +147,10 @@ func seriesColumns(r *Report, a *Application, s *Series) []column {
 		median.add(row.Median)
 		mean.add(row.Mean)
 		interval.add(row.Interval)
-		speedup.add(estimateText(p.Speedup, p.Base))
-		efficiency.add(percentText(p.Efficiency, p.Base))
+		if len(s.Points) > 1 {
+			speedup.add(estimateText(p.Speedup, p.Base))
+			efficiency.add(percentText(p.Efficiency, p.Base))
+		}
 		for i, m := range a.Merits {
 			merits[i].add(meritText(p, m))
 		}
