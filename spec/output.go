@@ -70,9 +70,12 @@ type Metric struct {
 	// After is a regular expression (RE2) on a line: only matches below the
 	// first such line count.
 	After string `json:"after,omitempty" jsonschema:"format=regex"`
-	// Formula computes the value from other metrics, instead of Match: names,
-	// numbers, + - * / and parentheses. Besides the application's metrics it
-	// can name duration_wrapper, the time of the launcher.
+	// Formula computes the value from other metrics, instead of Match. It is a
+	// CEL expression without macros in which names and numbers are doubles:
+	// "100 * mpi_time / wall_time", "b > 0 ? a / b : a". Besides the
+	// application's metrics it can name duration_wrapper, the time of the
+	// launcher. There is no value where one that it needs is missing, or where
+	// it divides by zero, which flags the run as "not-finite".
 	Formula string `json:"formula,omitempty"`
 	// Unit is the unit of the value after Scale, in the symbols of SI or IEC.
 	Unit string `json:"unit,omitempty"`

@@ -143,8 +143,9 @@ func TestRulesThatAreWrong(t *testing.T) {
 		{"an expression that does not compile", spec.Output{Success: []spec.Rule{{Match: "("}}}, "success[0]"},
 		{"a metric without a group", spec.Output{Metrics: []spec.Metric{{Name: "a", Match: "x"}}}, `metrics[0] "a": "x" has no group`},
 		{"a metric without a rule", spec.Output{Metrics: []spec.Metric{{Name: "a"}}}, "either match or formula"},
-		{"a formula of something unknown", spec.Output{Metrics: []spec.Metric{{Name: "a", Formula: "b + 1"}}}, `formula "b + 1", column 1: want a number or the name of a metric`},
-		{"a formula that stops", spec.Output{Metrics: []spec.Metric{{Name: "a", Formula: "(1 + "}}}, "want a number"},
+		{"a formula of something unknown", spec.Output{Metrics: []spec.Metric{{Name: "a", Formula: "b + 1"}}}, `formula "b + 1", column 1: undeclared reference to 'b'`},
+		{"a formula that stops", spec.Output{Metrics: []spec.Metric{{Name: "a", Formula: "(1 + "}}}, `formula "(1 + ", column 6: Syntax error`},
+		{"a formula that is no number", spec.Output{Metrics: []spec.Metric{{Name: "a", Formula: "1 > 2"}}}, `formula "1 > 2" gives a bool, want a number`},
 		{"alternatives of two units", spec.Output{Metrics: []spec.Metric{{Name: "a", Match: "(x)", Unit: "s"}, {Name: "a", Match: "(y)", Unit: "m"}}}, "want one unit and one take"},
 		{"a reader that is not there", spec.Output{Reader: "tea-leaves"}, "unknown reader \"tea-leaves\"; want"},
 	} {

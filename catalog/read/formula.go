@@ -4,126 +4,79 @@ package read
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
-	"unicode"
+	"sync"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/types"
 )
 
-// formula is an arithmetic expression over metrics. It gives false where a
+// formula is a CEL expression over metrics, compiled. It gives false where a
 // metric is missing.
 type formula func(map[string]Value) (float64, bool)
 
-// parseFormula reads + - * / and parentheses over numbers and names of metrics.
-// The grammar, one method each:
-//
-//	sum     = product { ("+" | "-") product }
-//	product = factor { ("*" | "/") factor }
-//	factor  = number | name | "-" factor | "(" sum ")"
-func parseFormula(text string, known func(name string) bool) (formula, error) {
-	p := &formulaParser{text: text, rest: strings.TrimSpace(text), known: known}
-	f := p.sum()
-	if p.err == nil && p.rest != "" {
-		p.fail("an operator")
+// formulaLanguage is CEL without macros, so that no formula can loop. It is
+// made when the first formula is compiled, for that takes a millisecond.
+var formulaLanguage = sync.OnceValues(func() (*cel.Env, error) {
+	return cel.NewEnv(cel.ClearMacros(), cel.ParserExpressionSizeLimit(1000), cel.ParserRecursionLimit(50))
+})
+
+// parseFormula compiles an expression in which every name and every number is a
+// double: CEL itself has no product of 100 and a double.
+func parseFormula(text string, names []string) (formula, error) {
+	env, err := formulaLanguage()
+	if err != nil {
+		return nil, fmt.Errorf("preparing formulas: %w", err)
 	}
-	return f, p.err
+	options := make([]cel.EnvOption, len(names))
+	for i, name := range names {
+		options[i] = cel.Variable(name, cel.DoubleType)
+	}
+	if env, err = env.Extend(options...); err != nil {
+		return nil, fmt.Errorf("formula %q: naming metrics: %w", text, err)
+	}
+	tree, issues := env.Parse(text)
+	if issues.Err() == nil {
+		ast.PostOrderVisit(tree.NativeRep().Expr(), ast.NewExprVisitor(double))
+		tree, issues = env.Check(tree)
+	}
+	if all := issues.Errors(); len(all) > 0 {
+		return nil, fmt.Errorf("formula %q, column %d: %s", text, all[0].Location.Column()+1, all[0].Message)
+	}
+	if t := tree.OutputType(); t != cel.DoubleType {
+		return nil, fmt.Errorf("formula %q gives a %s, want a number", text, t)
+	}
+	program, err := env.Program(tree)
+	if err != nil {
+		return nil, fmt.Errorf("formula %q: %w", text, err)
+	}
+	return func(metrics map[string]Value) (float64, bool) {
+		got, _, err := program.Eval(variables(metrics))
+		x, ok := got.(types.Double)
+		return float64(x), ok && err == nil
+	}, nil
 }
 
-type formulaParser struct {
-	text, rest string
-	known      func(string) bool
-	depth      int
-	err        error
+// variables are metrics as an expression sees them.
+type variables map[string]Value
+
+var _ cel.Activation = variables{}
+
+// ResolveName gives a metric.
+func (v variables) ResolveName(name string) (any, bool) {
+	x, ok := v[name]
+	return types.Double(x.Value), ok
 }
 
-func (p *formulaParser) fail(want string) {
-	if p.err == nil {
-		at := len(p.text) - len(p.rest) + 1
-		p.err = fmt.Errorf("formula %q, column %d: want %s", p.text, at, want)
-	}
-	p.rest = ""
-}
+// Parent is nil: there are no other variables.
+func (v variables) Parent() cel.Activation { return nil }
 
-// accept takes one of the characters.
-func (p *formulaParser) accept(any string) byte {
-	if p.rest == "" || !strings.Contains(any, p.rest[:1]) {
-		return 0
+// double makes a whole number a double.
+func double(e ast.Expr) {
+	if e.Kind() != ast.LiteralKind {
+		return
 	}
-	c := p.rest[0]
-	p.rest = strings.TrimSpace(p.rest[1:])
-	return c
-}
-
-func (p *formulaParser) sum() formula {
-	f := p.product()
-	for op := p.accept("+-"); op != 0; op = p.accept("+-") {
-		f = combine(op, f, p.product())
-	}
-	return f
-}
-
-func (p *formulaParser) product() formula {
-	f := p.factor()
-	for op := p.accept("*/"); op != 0; op = p.accept("*/") {
-		f = combine(op, f, p.factor())
-	}
-	return f
-}
-
-func (p *formulaParser) factor() formula {
-	if p.depth++; p.depth > 50 {
-		p.fail("fewer levels")
-	}
-	defer func() { p.depth-- }()
-	if p.accept("-") != 0 {
-		return combine('-', number(0), p.factor())
-	}
-	if p.accept("(") != 0 {
-		f := p.sum()
-		if p.accept(")") == 0 {
-			p.fail("a closing parenthesis")
-		}
-		return f
-	}
-	end := strings.IndexFunc(p.rest, func(r rune) bool {
-		return r != '_' && r != '.' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	})
-	if end < 0 {
-		end = len(p.rest)
-	}
-	word := p.rest[:end]
-	if x, err := strconv.ParseFloat(word, 64); err == nil {
-		p.rest = strings.TrimSpace(p.rest[end:])
-		return number(x)
-	}
-	if word == "" || !p.known(word) {
-		p.fail("a number or the name of a metric")
-		return number(0)
-	}
-	p.rest = strings.TrimSpace(p.rest[end:])
-	return func(m map[string]Value) (float64, bool) {
-		v, ok := m[word]
-		return v.Value, ok
-	}
-}
-
-func number(x float64) formula {
-	return func(map[string]Value) (float64, bool) { return x, true }
-}
-
-func combine(op byte, a, b formula) formula {
-	return func(m map[string]Value) (float64, bool) {
-		x, ok := a(m)
-		y, also := b(m)
-		switch op {
-		case '+':
-			x += y
-		case '-':
-			x -= y
-		case '*':
-			x *= y
-		case '/':
-			x /= y
-		}
-		return x, ok && also
+	if n, ok := e.AsLiteral().(types.Int); ok {
+		e.SetKindCase(ast.NewExprFactory().NewLiteral(e.ID(), types.Double(n)))
 	}
 }

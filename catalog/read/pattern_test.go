@@ -167,7 +167,7 @@ func TestNumbers(t *testing.T) {
 
 func TestFormulas(t *testing.T) {
 	values := map[string]Value{"a": {Value: 6}, "b_1": {Value: 2}}
-	known := func(n string) bool { return n == "a" || n == "b_1" || n == "absent" }
+	names := []string{"a", "b_1", "absent", "bytes", "loop", "string", "type"}
 	for _, c := range []struct {
 		text string
 		want float64
@@ -178,8 +178,10 @@ func TestFormulas(t *testing.T) {
 		{"a * (b_1 + 1.5) - -1", 22, true},
 		{"2 + 3 * 4", 14, true},
 		{"a + absent", 0, false},
+		{"a > 5 ? 100 * a : absent", 600, true},
+		{"-a", -6, true},
 	} {
-		f, err := parseFormula(c.text, known)
+		f, err := parseFormula(c.text, names)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -187,8 +189,8 @@ func TestFormulas(t *testing.T) {
 			t.Errorf("%s: got %v %v, want %v %v", c.text, got, ok, c.want, c.ok)
 		}
 	}
-	for _, bad := range []string{"", "a +", "(a", "a b_1", "a ? 1", "x", strings.Repeat("(", 100), "1..2"} {
-		if _, err := parseFormula(bad, known); err == nil {
+	for _, bad := range []string{"", "a +", "(a", "a b_1", "a ? 1", "x", strings.Repeat("(", 100), "1..2", "a > 1", "'text'", "[a].all(x, x > 1)"} {
+		if _, err := parseFormula(bad, names); err == nil {
 			t.Errorf("%s: no error", bad)
 		}
 	}

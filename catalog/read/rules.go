@@ -70,7 +70,11 @@ func (c *rules) compute(r *Run) {
 		if _, ok := r.Metrics[f.name]; ok {
 			continue
 		}
-		if x, ok := f.of(r.Metrics); ok && finite(x) {
+		switch x, ok := f.of(r.Metrics); {
+		case !ok:
+		case !finite(x):
+			r.flag("not-finite")
+		default:
 			r.metric(f.name, scaled(x, f.scale), f.unit)
 		}
 	}
@@ -135,9 +139,6 @@ func (c *rules) add(k kind, index int, expression, text, from string) error {
 }
 
 func (c *rules) addMetric(i int, m spec.Metric, all []spec.Metric) error {
-	known := func(name string) bool {
-		return name == durationWrapper || slices.ContainsFunc(all, func(o spec.Metric) bool { return o.Name == name })
-	}
 	value := slices.IndexFunc(c.values, func(v spec.Metric) bool { return v.Name == m.Name })
 	if value < 0 {
 		value = len(c.values)
@@ -156,7 +157,13 @@ func (c *rules) addMetric(i int, m spec.Metric, all []spec.Metric) error {
 	}
 	c.metrics = append(c.metrics, metricRule{value, scale, m.After != "", m.From})
 	if m.Formula != "" {
-		f, err := parseFormula(m.Formula, known)
+		names := []string{durationWrapper}
+		for _, o := range all {
+			if !slices.Contains(names, o.Name) {
+				names = append(names, o.Name)
+			}
+		}
+		f, err := parseFormula(m.Formula, names)
 		c.formulas = append(c.formulas, computed{m.Name, m.Unit, scale, f})
 		return err
 	}

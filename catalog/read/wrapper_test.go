@@ -23,6 +23,7 @@ var toy = spec.Output{
 		{Name: "speed", Match: `^speed: (\S+)`, Unit: "m/s"},
 		{Name: "weight", Match: `^weight: (\S+)`, Unit: "kg", From: "toy.txt"},
 		{Name: "around", Formula: "duration_wrapper - speed", Unit: "s"},
+		{Name: "pace", Formula: "1 / speed", Unit: "s/m"},
 	},
 	Success: []spec.Rule{{Match: `^toy ends`, Reason: "the toy did not end"}},
 	Failure: []spec.Rule{{Match: `^toy broke: (.*)`, Reason: "broken: ${1}"}},
@@ -320,6 +321,7 @@ func TestTraps(t *testing.T) {
 		{"errors while the libraries shut down are no failure", good + "[1.5] [host:1:0] mm_posix.c:291  UCX  ERROR shm_unlink(/x) failed\n", []string{"succeeded speed=3"}},
 		{"carriage returns end what a terminal overwrites", "toy begins\r\n 10 %\r 50 %\rspeed: 3\r\ntoy ends\r\n", []string{"succeeded speed=3"}},
 		{"a value that is no number is left out with a flag", "toy begins\nspeed: nan\ntoy ends\n", []string{"succeeded flags=[not-finite]"}},
+		{"a formula that divides by zero gives a flag and no value", "toy begins\nspeed: 0\ntoy ends\n", []string{"succeeded flags=[not-finite] speed=0"}},
 		{
 			"tasks that the application and the launcher count differently are flagged",
 			attached("toy on 7 ranks\n"+good, "a", 1700000000, 5, 0),

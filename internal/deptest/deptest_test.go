@@ -55,7 +55,7 @@ var outside = []struct {
 	{"github.com/goccy/go-yaml", []string{"spec", "internal/cli"}, "files are decoded in one place; listings are written as YAML"},
 	{"github.com/santhosh-tekuri/", []string{"spec"}, "files are checked in one place"},
 	{"github.com/invopop/", []string{"spec", "spec/internal/schemagen"}, "schemas are made in one place"},
-	{"cel.dev/", []string{"study"}, "constraints are the study's"},
+	{"cel.dev/", []string{"study", "catalog/read"}, "constraints are the study's, formulas the catalog's"},
 	{"github.com/prometheus/procfs", []string{"run", "run/local"}, "the machine is looked at where it is captured and used"},
 	{"k8s.io/", nil, "no Kubernetes yet"},
 }
