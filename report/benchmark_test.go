@@ -165,3 +165,29 @@ func TestRecordsBenchmark(t *testing.T) {
 		}
 	})
 }
+
+// Whatever a record says, the format stays readable and the value is the same.
+func FuzzRecordsBenchmark(f *testing.F) {
+	f.Add("lammps", "debian-openmpi", "cells", "20", "laptop", "loop_time", "s")
+	f.Add("", "a b/c=%", "k\n", "v-8", "two\nlines", "ns", "ns/day")
+	f.Add("Benchmark", "\xff", "Unit x better=lower", "\u2028", ":", "better=", "MB")
+	f.Fuzz(func(t *testing.T, app, variant, key, value, environment, metric, unit string) {
+		if metric == "" {
+			t.Skip("a metric has a name")
+		}
+		results, _ := readBack(t, []measure.Record{{
+			App: app, Variant: variant, Environment: environment, Tasks: 2, Status: ensemble.Succeeded,
+			Parameters: map[string]spec.Value{key: spec.Of(value)},
+			Metrics:    map[string]read.Value{metric: {Value: 1.5, Unit: unit}},
+		}}, nil)
+		if len(results) != 1 {
+			t.Fatalf("%d results, want 1", len(results))
+		}
+		if n := len(results[0].Values); n != 1 && metric != "duration_wrapper" {
+			t.Errorf("%d values, want 1", n)
+		}
+		if v := string(results[0].Name); !strings.HasSuffix(v, "/tasks=2") {
+			t.Errorf("the name is %q", v)
+		}
+	})
+}

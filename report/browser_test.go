@@ -66,7 +66,7 @@ const look = `({
 	jobs: document.querySelectorAll("#timeline .box > rect.job").length,
 	wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
 	hidden: [...document.querySelectorAll("h1,h2,h3,td,figcaption,dd")].filter(e => e.textContent && !e.closest("details") && !e.getClientRects().length).map(e => e.textContent),
-	styled: getComputedStyle(document.querySelector(".card")).borderRadius === "10px",
+	styled: getComputedStyle(document.querySelector(".card")).scrollMarginTop === "12px",
 	title: document.title,
 })`
 
@@ -76,7 +76,7 @@ func TestPageInABrowser(t *testing.T) {
 		name    string
 		records []measure.Record
 		width   int
-		scheme  string
+		scheme  string // or print
 		want    seen
 	}{
 		{"everything that happens, wide and light", rich(), 1280, "light", richSeen},
@@ -84,6 +84,7 @@ func TestPageInABrowser(t *testing.T) {
 		{"everything that happens, on a phone and light", rich(), 390, "light", richSeen},
 		{"everything that happens, on a phone and dark", rich(), 390, "dark", richSeen},
 		{"the usual demonstration", demo(), 1280, "light", demoSeen},
+		{"everything that happens, on paper", rich(), 720, "print", richSeen},
 		{"nothing at all", nil, 390, "dark", seen{Names: []string{"No results", "Methods"}, Styled: true, Title: meta().Title}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -138,9 +138,10 @@ func polyline(xs, ys []float64) string {
 
 // slot is the room of series i of n beside a number of ranks: where its centre
 // stands and where its trials do, so that nothing hides anything. gap is the
-// distance between neighbouring numbers of ranks.
+// distance between neighbouring numbers of ranks, of which all series together
+// take less than half, so that a line still lies where its ranks are.
 func slot(i, n int, gap float64) (center, trials float64) {
-	width := min(17, 0.72*gap/float64(n))
+	width := min(17, 0.45*gap/float64(n))
 	middle := (float64(i) - float64(n-1)/2) * width
 	return middle - width/4, middle + width/4
 }

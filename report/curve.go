@@ -49,7 +49,7 @@ func curves(groups []group, settings []Setting) []Curve {
 	for key, lines := range byKey {
 		slices.SortStableFunc(lines, func(a, b Line) int {
 			return cmp.Or(
-				cmp.Compare(a.Variant, b.Variant), cmp.Compare(a.Environment, b.Environment),
+				compareNames(a.Variant, b.Variant), compareNames(a.Environment, b.Environment),
 				compareParameters(a.Parameters, b.Parameters), cmp.Compare(a.Threads, b.Threads),
 				cmp.Compare(a.Problem, b.Problem), cmp.Compare(a.Ranks, b.Ranks), cmp.Compare(a.Nodes, b.Nodes),
 			)

@@ -184,7 +184,11 @@ func (b *browser) call(method string, params, result any) {
 func (b *browser) open(path string, width int, scheme string) {
 	b.t.Helper()
 	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}, nil)
-	b.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
+	media := map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}
+	if scheme == "print" {
+		media = map[string]any{"media": "print"}
+	}
+	b.call("Emulation.setEmulatedMedia", media, nil)
 	b.call("Page.navigate", map[string]any{"url": "file://" + path}, nil)
 	select {
 	case <-b.loaded:

@@ -57,8 +57,10 @@ func (t *Trial) outlierText(a *Application, s stats.Summary) string {
 		}
 		text += fmt.Sprintf(", %s %% %s the median", sig(change, 2), side)
 	}
-	return text + fmt.Sprintf(" (modified z-score %.1f)", t.Outlier)
+	return text + fmt.Sprintf(" (modified z-score %s)", scoreText(t.Outlier))
 }
+
+func scoreText(score float64) string { return strings.Replace(fixed(score, 1), "-", "−", 1) }
 
 // name is the trial with what tells its repetitions apart.
 func (t *Trial) name() string {
@@ -113,8 +115,8 @@ func withUnit(number, unit string) string {
 func signed(x float64) string {
 	s := fixed(math.Abs(x), 1)
 	switch {
-	case s == "0.0":
-		return "±" + s
+	case s == "0":
+		return s
 	case x < 0:
 		return "−" + s
 	}

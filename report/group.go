@@ -74,7 +74,7 @@ func (b *builder) groupBy(records []*measure.Record, anySize bool) []group {
 	}
 	slices.SortStableFunc(all, func(a, b group) int {
 		return cmp.Or(
-			cmp.Compare(a.setting.Variant, b.setting.Variant), cmp.Compare(a.setting.Environment, b.setting.Environment),
+			compareNames(a.setting.Variant, b.setting.Variant), compareNames(a.setting.Environment, b.setting.Environment),
 			compareParameters(a.setting.Parameters, b.setting.Parameters), cmp.Compare(a.setting.Threads, b.setting.Threads),
 		)
 	})
@@ -136,6 +136,32 @@ func compareParameters(a, b map[string]spec.Value) int {
 		}
 	}
 	return cmp.Compare(parameterText(a), parameterText(b))
+}
+
+// compareNames orders names as people do: base-2 before base-10.
+func compareNames(a, b string) int {
+	for a != "" && b != "" {
+		textA, numberA, restA := splitNumber(a)
+		textB, numberB, restB := splitNumber(b)
+		// Of equal length, digits compare as text; without zeros in front, the
+		// longer number is the larger one.
+		if c := cmp.Or(cmp.Compare(textA, textB), cmp.Compare(len(numberA), len(numberB)), cmp.Compare(numberA, numberB)); c != 0 {
+			return c
+		}
+		a, b = restA, restB
+	}
+	return cmp.Compare(a, b)
+}
+
+// splitNumber cuts a name behind its first number, which is given without zeros
+// in front.
+func splitNumber(s string) (text, number, rest string) {
+	i := strings.IndexAny(s, "0123456789")
+	if i < 0 {
+		return s, "", ""
+	}
+	rest = strings.TrimLeft(s[i:], "0123456789")
+	return s[:i], strings.TrimLeft(s[i:len(s)-len(rest)], "0"), rest
 }
 
 // label gives each setting the shortest text that tells it from the others: the

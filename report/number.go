@@ -52,7 +52,7 @@ func fixed(x float64, decimals int) string {
 	}
 	s := strconv.FormatFloat(x, 'f', max(0, decimals), 64)
 	if strings.Trim(s, "-0.") == "" {
-		return strings.TrimPrefix(s, "-")
+		return "0" // neither -0 nor 0.00
 	}
 	return s
 }

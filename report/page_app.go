@@ -19,9 +19,12 @@ func newAppView(r *Report, a *Application, id string) appView {
 	series := make([]*Series, len(a.Series))
 	for i := range a.Series {
 		series[i] = &a.Series[i]
-		if s := headline(a, series[i]); s != "" && len(v.Headlines) < hues {
+		if s := headline(a, series[i]); s != "" {
 			v.Headlines = append(v.Headlines, plain(s))
 		}
+	}
+	if n := len(v.Headlines); n > hues {
+		v.Headlines = append(v.Headlines[:hues-1], fmt.Sprintf("and %d more series, below", n-hues+1))
 	}
 	rows := oneSize(series)
 	for chunk := range slices.Chunk(series, hues) {

@@ -52,8 +52,8 @@ func seriesTable(r *Report, a *Application, scaled bool) *tableView {
 		for j := range s.Points {
 			p := &s.Points[j]
 			g.Rows = append(g.Rows, pointRow(a, p, use{nodes, speedup, efficiency, overhead, flags}))
-			for _, note := range p.notes(a) {
-				g.Notes = append(g.Notes, plain(p.place()+": "+note))
+			for _, w := range p.Warnings { // outliers and noise have a section of their own
+				g.Notes = append(g.Notes, plain(p.place()+": "+w))
 			}
 		}
 		for _, w := range s.Warnings {
@@ -210,7 +210,7 @@ func outlierTable(r *Report) *tableView {
 				{Text: plain(joinWords(a.Name, s.Label, p.place())), Class: "name"}, {Text: shortID(trial.ID), Class: "id"},
 				{Text: plain(withUnit(sig(*trial.Time, digits), a.Time.Unit)), Number: true},
 				{Text: plain(withUnit(sig(p.Time.Median, digits), a.Time.Unit)), Number: true},
-				{Text: strings.Replace(fixed(trial.Outlier, 1), "-", "−", 1), Number: true}, flags,
+				{Text: scoreText(trial.Outlier), Number: true}, flags,
 			})
 		}
 	})
