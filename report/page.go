@@ -52,7 +52,6 @@ type appView struct {
 
 // figureSet are figures with the legend that they share.
 type figureSet struct {
-	Name    string
 	Legend  []legendEntry
 	Figures []*chart
 	// What the key below the figures has to explain.

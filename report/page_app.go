@@ -97,7 +97,7 @@ func curveSets(curves []Curve) (sets []figureSet) {
 	for i := range curves {
 		c := &curves[i]
 		for chunk := range slices.Chunk(c.Lines, hues) {
-			set := figureSet{Name: plain(c.Name), Figures: []*chart{curveFigure(c, chunk)}}
+			set := figureSet{Figures: []*chart{curveFigure(c, chunk)}}
 			for i, l := range chunk {
 				set.Legend = append(set.Legend, newLegendEntry(i, l.Label))
 				set.Bands = set.Bands || l.N > 1
