@@ -3,6 +3,9 @@
 package ensemble
 
 import (
+	"fmt"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/converged-computing/ensemble/spec"
@@ -28,6 +31,16 @@ type Job struct {
 	Shape  Shape  `json:"shape"`
 	Launch Launch `json:"launch"`
 	Policy Policy `json:"policy"`
+}
+
+// CheckID says what is wrong with the ID of a job. It names a directory of the
+// run, so it is one plain element of a path: an ID from elsewhere must not lead
+// out of the run.
+func CheckID(id string) error {
+	if id == "" || id == "." || !filepath.IsLocal(id) || strings.ContainsAny(id, "/\\\x00") {
+		return fmt.Errorf("got the job ID %q, want the plain name of a directory", id)
+	}
+	return nil
 }
 
 // Shape is what a job asks of the machine.
@@ -101,6 +114,14 @@ const (
 	Incomplete Status = "incomplete" // its output ends before the application did
 	Lost       Status = "lost"       // nobody knows how it ended
 )
+
+func (s Status) known() bool {
+	switch s {
+	case Succeeded, Failed, Cancelled, Timeout, Incomplete, Lost:
+		return true
+	}
+	return false
+}
 
 // Settles says whether an attempt that ended like this counts as a try at its
 // job.

@@ -40,13 +40,16 @@ type State struct {
 // Apply takes in one event. An event that cannot follow the ones before it is
 // an error and changes nothing.
 func (s *State) Apply(e Event) error {
-	if e.Job == "" {
+	if e.Name == RunStart || e.Name == RunFinish {
 		return nil
 	}
-	j := s.jobs[e.Job]
 	bad := func(why string) error {
 		return fmt.Errorf("event %s of job %s, attempt %d: %s", e.Name, e.Job, e.Attempt, why)
 	}
+	if err := CheckID(e.Job); err != nil {
+		return bad(err.Error())
+	}
+	j := s.jobs[e.Job]
 	if e.Name == Submit {
 		if j == nil {
 			j = &JobState{}
@@ -80,8 +83,8 @@ func (s *State) Apply(e Event) error {
 		if j.Phase != Queued && j.Phase != Running {
 			return bad("the job is not running")
 		}
-		if e.Status == "" {
-			return bad("it has no status")
+		if !e.Status.known() {
+			return bad(fmt.Sprintf("unknown status %q", e.Status))
 		}
 		j.Phase, j.Status, j.Reason = Waiting, e.Status, e.Reason
 		if e.Status.Settles() {
