@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -57,6 +58,9 @@ func Create(path string, e *spec.Ensemble) (Dir, error) {
 	if err := os.MkdirAll(d.path(JobsDir), 0o755); err != nil {
 		return "", &StorageError{Path: d.path(JobsDir), Err: err}
 	}
+	if d, err = d.real(); err != nil {
+		return "", err
+	}
 	return d, WriteFile(d.path(EnsembleFile), b.Bytes())
 }
 
@@ -66,8 +70,11 @@ func Open(path string) (Dir, *spec.Ensemble, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	d := Dir(abs)
-	data, err := os.ReadFile(d.path(EnsembleFile))
+	d, err := Dir(abs).real()
+	var data []byte
+	if err == nil {
+		data, err = os.ReadFile(d.path(EnsembleFile))
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil, fmt.Errorf("%s is not a run directory: it has no %s", path, EnsembleFile)
 	}
@@ -83,6 +90,13 @@ func Open(path string) (Dir, *spec.Ensemble, error) {
 		return "", nil, fmt.Errorf("%s holds a %s, want an Ensemble", d.path(EnsembleFile), doc.Object.Head().Kind)
 	}
 	return d, e, nil
+}
+
+// real follows symbolic links: processes are known by the directory that they
+// belong to, which has to have one name in every session.
+func (d Dir) real() (Dir, error) {
+	path, err := filepath.EvalSymlinks(string(d))
+	return Dir(path), err
 }
 
 func (d Dir) path(elem ...string) string {
@@ -144,17 +158,20 @@ func WriteFile(path string, data []byte) (err error) {
 			err = &StorageError{Path: path, Err: err}
 		}
 	}()
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	// Not os.CreateTemp, whose files are private: who may read is the umask's
+	// to say.
+	tmp := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s-%x", filepath.Base(path), rand.Uint64()))
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails once it is renamed
+	defer os.Remove(tmp) // fails once it is renamed
 	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	err = errors.Join(err, f.Sync(), f.Close())
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := os.Rename(tmp, path); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path))

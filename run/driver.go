@@ -7,30 +7,46 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
-	"path/filepath"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
 )
 
+// lossLimit is how often one session tries a job whose attempts end without
+// settling anything: a machine that kills every supervisor would otherwise keep
+// it at the same job for ever. The next session tries again.
+const lossLimit = 3
+
+// stopLimit is the default of Driver.StopLimit. It is longer than an executor
+// gives the commands that clean up.
+const stopLimit = time.Minute
+
 // Driver carries out the jobs of a run.
 type Driver struct {
 	Dir      Dir
 	Executor Executor
-	// Judge decides on success from the output.
+	// Judge decides on success from the output; nil believes the executor.
 	Judge Judge
 	// Observer is told of events; nil is nobody.
 	Observer Observer
-	// Before and After are commands around the whole run.
+	// Before and After are commands around the whole run. They run in every
+	// session: Before when nothing of an earlier session runs any more, After
+	// whatever happened, a failure of Before included.
 	Before, After [][]string
 	// Version is written into the journal.
 	Version string
+	// StopLimit is how long jobs have to end after the run was cancelled; 0 is a
+	// minute. The journal keeps those that do not as running, and the next session
+	// asks for them.
+	StopLimit time.Duration
 }
 
 // Summary counts how jobs of a run stand, by the status of their last attempt.
 type Summary struct {
-	// Jobs is how many jobs the stream held.
+	// Jobs is how many jobs the stream held, each counted once.
 	Jobs int
 	// Status counts settled jobs; a job that is not settled is in none.
 	Status map[ensemble.Status]int
@@ -42,7 +58,7 @@ type Summary struct {
 // ctx is cancelled it ends what runs, saves what it left and returns the
 // context's cause. A run that was cut off goes on from its journal.
 func (d *Driver) Run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) (Summary, error) {
-	r := &session{Driver: d, open: map[string]*ensemble.Job{}, recovered: map[string]bool{}}
+	r := &session{Driver: d, open: map[string]*ensemble.Job{}, known: map[string]bool{}, seen: map[string]bool{}, losses: map[string]int{}}
 	r.summary.Status = map[ensemble.Status]int{}
 	journal, err := OpenJournal(d.Dir.path(JournalFile), r.state.Apply)
 	if err != nil {
@@ -69,10 +85,12 @@ type session struct {
 	summary Summary
 	open    map[string]*ensemble.Job // submitted or recovered, not finished
 	retries []*ensemble.Job          // to be tried again, first come first served
-	// recovered are the jobs that were open when the session began: they come
-	// from their own job.json, and the stream's copy of them is passed over.
-	recovered map[string]bool
-	started   bool
+	// known are the jobs that were open when the session began and whose job.json
+	// is there: the stream's copies of them are passed over.
+	known   map[string]bool
+	seen    map[string]bool // what the stream held so far
+	losses  map[string]int  // attempts of this session that settled nothing
+	started bool
 }
 
 func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) error {
@@ -80,12 +98,10 @@ func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error])
 		return err
 	}
 	r.started = true
-	for i, argv := range r.Before {
-		if err := r.hook(ctx, "before", i, argv); err != nil {
-			return err
-		}
-	}
 	if err := r.recover(); err != nil {
+		return err
+	}
+	if err := r.before(ctx); err != nil {
 		return err
 	}
 	next, stop := iter.Pull2(jobs)
@@ -93,7 +109,7 @@ func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error])
 	more := true
 	var held *ensemble.Job // taken from the stream, waiting for room
 	for {
-		if err := ctx.Err(); err != nil {
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if held == nil && len(r.retries) > 0 {
@@ -101,18 +117,21 @@ func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error])
 		}
 		if held == nil && more {
 			job, err, ok := next()
-			switch {
-			case !ok:
+			if !ok {
 				more = false
-			case err != nil:
-				return err
-			default:
-				r.summary.Jobs++
-				if r.fresh(job) {
-					held = job
-				}
 				continue
 			}
+			if err != nil {
+				return err
+			}
+			fresh, err := r.fresh(job)
+			if err != nil {
+				return err
+			}
+			if fresh {
+				held = job
+			}
+			continue
 		}
 		if held != nil && r.Executor.Room(held) {
 			if err := r.submit(held); err != nil {
@@ -127,140 +146,53 @@ func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error])
 		if held != nil && len(r.open) == 0 {
 			return fmt.Errorf("job %s asks for %d nodes and %d cores, which this member never has", held.ID, held.Shape.Nodes, held.Shape.Cores())
 		}
-		select {
-		case e := <-r.Executor.Events():
-			if err := r.event(ctx, e); err != nil {
-				return err
-			}
-		case <-ctx.Done():
+		if err := r.wait(ctx); err != nil {
+			return err
 		}
 	}
 }
 
-// recover asks the executor for the attempts that were open when an earlier
-// session was cut off.
-func (r *session) recover() error {
-	for id, j := range r.state.Open() {
-		dir := r.Dir.Attempt(id, j.Attempt)
-		job := new(ensemble.Job)
-		if err := ReadJSON(filepath.Join(dir, JobFile), job); err != nil {
-			return fmt.Errorf("finding what became of job %s: %w", id, err)
-		}
-		r.open[id], r.recovered[id] = job, true
-		if err := r.Executor.Recover(job, j.Attempt, j.Phase, dir); err != nil {
-			return fmt.Errorf("finding what became of job %s: %w", id, err)
-		}
+// wait takes in the next event.
+func (r *session) wait(ctx context.Context) error {
+	select {
+	case e := <-r.Executor.Events():
+		return r.event(ctx, e)
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	return nil
 }
 
-// fresh says whether a job from the stream has to be submitted: one that is
-// settled, or that this session recovered, has not.
-func (r *session) fresh(job *ensemble.Job) bool {
-	if r.recovered[job.ID] {
-		return false
-	}
-	if r.state.Settle(job.ID, job.Policy) {
-		j, _ := r.state.Job(job.ID)
-		r.summary.Status[j.Status]++
-		r.summary.Skipped++
-		return false
-	}
-	return true
-}
-
-// submit writes the submission down and then makes it.
-func (r *session) submit(job *ensemble.Job) error {
-	attempt := r.state.Next(job.ID)
-	dir := r.Dir.Attempt(job.ID, attempt)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return &StorageError{Path: dir, Err: err}
-	}
-	if err := WriteJSON(filepath.Join(dir, JobFile), job); err != nil {
-		return err
-	}
-	if err := r.append(job, ensemble.Event{Time: time.Now(), Name: ensemble.Submit, Job: job.ID, Attempt: attempt}); err != nil {
-		return err
-	}
-	r.open[job.ID] = job
-	if err := r.Executor.Submit(job, attempt, dir); err != nil {
-		delete(r.open, job.ID)
-		e := ensemble.Event{Time: time.Now(), Name: ensemble.Finish, Job: job.ID, Attempt: attempt,
-			Status: ensemble.Lost, Reason: err.Error()}
-		return errors.Join(fmt.Errorf("submitting job %s: %w", job.ID, err), r.append(job, e))
-	}
-	return nil
-}
-
-// event takes in what the executor says.
-func (r *session) event(ctx context.Context, e ensemble.Event) error {
-	job := r.open[e.Job]
-	if job == nil {
-		return fmt.Errorf("the executor reports %s of job %s, which was not submitted", e.Name, e.Job)
-	}
-	if e.Name == ensemble.Finish && r.Judge != nil && job.App != "" {
-		e.Status, e.Reason = r.Judge(ctx, job, r.Dir.Attempt(e.Job, e.Attempt), e)
-	}
-	if err := r.append(job, e); err != nil {
-		return err
-	}
-	if e.Name != ensemble.Finish {
-		return nil
-	}
-	delete(r.open, job.ID)
-	if r.state.Settle(job.ID, job.Policy) {
-		r.summary.Status[e.Status]++
-		return nil
-	}
-	r.retries = append(r.retries, job)
-	return nil
-}
-
-// append writes an event down and then lets it count.
-func (r *session) append(job *ensemble.Job, e ensemble.Event) error {
-	if err := r.journal.Append(e); err != nil {
-		return err
-	}
-	if err := r.state.Apply(e); err != nil {
-		return err
-	}
-	if r.Observer != nil {
-		r.Observer.Event(job, e)
-	}
-	return nil
-}
-
-// stop ends everything that runs and waits for it.
+// stop ends everything that runs and waits for it, though not for ever.
 func (r *session) stop() error {
 	for id := range r.open {
 		if j, ok := r.state.Job(id); ok {
 			r.Executor.Cancel(id, j.Attempt)
 		}
 	}
+	limit := r.StopLimit
+	if limit <= 0 {
+		limit = stopLimit
+	}
+	over := time.NewTimer(limit)
+	defer over.Stop()
 	var errs []error
 	for len(r.open) > 0 {
-		e := <-r.Executor.Events()
-		if r.open[e.Job] == nil {
-			continue
+		select {
+		case <-over.C:
+			ids := slices.Sorted(maps.Keys(r.open))
+			return errors.Join(append(errs, fmt.Errorf("jobs %s did not end within %v of being asked to; the next session (--resume) asks for them",
+				strings.Join(ids, ", "), limit))...)
+		case e := <-r.Executor.Events():
+			if r.open[e.Job] == nil {
+				continue
+			}
+			if err := r.event(context.Background(), e); err != nil {
+				errs = append(errs, err)
+			}
+			if e.Name == ensemble.Finish {
+				delete(r.open, e.Job)
+			}
 		}
-		if err := r.event(context.Background(), e); err != nil {
-			errs = append(errs, err)
-		}
-		if e.Name == ensemble.Finish {
-			delete(r.open, e.Job)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// after runs the commands that follow the run, whatever happened in it.
-func (r *session) after(ctx context.Context) error {
-	if !r.started {
-		return nil
-	}
-	var errs []error
-	for i, argv := range r.After {
-		errs = append(errs, r.hook(context.WithoutCancel(ctx), "after", i, argv))
 	}
 	return errors.Join(errs...)
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -50,6 +51,7 @@ type Journal struct {
 	mu      sync.Mutex
 	size    int64 // bytes of whole events
 	err     error // the first failure; nothing is written after it
+	closed  bool
 	dirty   chan struct{}
 	synced  *sync.Cond
 	durable int64
@@ -69,7 +71,7 @@ func OpenJournal(path string, replay func(ensemble.Event) error) (*Journal, erro
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("%s: %w", path, ErrLocked)
 		}
-		return nil, fmt.Errorf("locking %s: %w", path, err)
+		return nil, fmt.Errorf("locking %s: %w%s", path, err, lockHint(err))
 	}
 	size, err := ReadJournal(f, path, replay)
 	if err == nil {
@@ -77,6 +79,9 @@ func OpenJournal(path string, replay func(ensemble.Event) error) (*Journal, erro
 	}
 	if err == nil {
 		_, err = f.Seek(size, io.SeekStart)
+	}
+	if err == nil && size == 0 {
+		err = syncDir(filepath.Dir(path)) // the file may be new
 	}
 	if err != nil {
 		f.Close()
@@ -86,6 +91,16 @@ func OpenJournal(path string, replay func(ensemble.Event) error) (*Journal, erro
 	j.synced = sync.NewCond(&j.mu)
 	go j.syncLoop()
 	return j, nil
+}
+
+// lockHint tells what to do where a file system has no locks.
+func lockHint(err error) string {
+	for _, no := range []error{unix.ENOSYS, unix.EOPNOTSUPP, unix.ENOLCK, unix.EINVAL} {
+		if errors.Is(err, no) {
+			return "; its file system has no locks: put the run directory on another one (--dir)"
+		}
+	}
+	return ""
 }
 
 // ReadJournal gives each event of a journal to replay and returns how many
@@ -131,6 +146,9 @@ func (j *Journal) Append(events ...ensemble.Event) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.closed {
+		return fmt.Errorf("appending to %s: %w", j.path, os.ErrClosed)
+	}
 	if j.err != nil {
 		return j.err
 	}
@@ -193,7 +211,17 @@ func (j *Journal) syncLoop() {
 // Close waits for the disk, releases the lock and closes the file.
 func (j *Journal) Close() error {
 	err := j.Sync()
-	close(j.dirty)
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		return os.ErrClosed
+	}
+	j.closed = true
+	close(j.dirty) // Append sends under the mutex and not once it is closed
+	j.mu.Unlock()
 	<-j.done
+	if err == nil {
+		err = j.err // of what was appended meanwhile; nobody writes it any more
+	}
 	return errors.Join(err, j.file.Close())
 }

@@ -43,7 +43,11 @@ func NewJudge(apps []spec.Application) (Judge, error) {
 		readers[a.Metadata.Name] = r
 	}
 	return func(ctx context.Context, job *ensemble.Job, dir string, e ensemble.Event) (ensemble.Status, string) {
-		out, err := readers[job.App].ReadFiles(ctx, Output(dir))
+		reader := readers[job.App]
+		if reader == nil {
+			return e.Status, e.Reason
+		}
+		out, err := reader.ReadFiles(ctx, Output(dir))
 		switch {
 		case e.Status == ensemble.Succeeded && err != nil:
 			return ensemble.Failed, err.Error()

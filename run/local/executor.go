@@ -27,6 +27,7 @@ import (
 // from one goroutine.
 type Executor struct {
 	cores      []core
+	online     int      // processors of the machine
 	supervisor []string // argv of a supervisor, without the directory
 	events     chan ensemble.Event
 	launchers  map[spec.MPI]string // paths found so far
@@ -47,7 +48,7 @@ func New(supervisor ...string) (*Executor, error) {
 		return nil, err
 	}
 	return &Executor{
-		cores: all, supervisor: supervisor, events: make(chan ensemble.Event),
+		cores: all, online: online(), supervisor: supervisor, events: make(chan ensemble.Event),
 		launchers: map[spec.MPI]string{}, used: map[string][]core{}, dirs: map[string]string{},
 	}, nil
 }
@@ -67,12 +68,17 @@ func (x *Executor) Check(job *ensemble.Job) error {
 		return fmt.Errorf("job %s asks for %d cores (%d tasks of %d); this machine has %d: take fewer, or allow it with oversubscribe: true",
 			job.ID, n, job.Shape.Tasks, job.Shape.CoresPerTask, len(x.cores))
 	}
-	launcher, err := x.launcher(job.Launch.MPI)
-	if err != nil {
-		return err
-	}
-	_, err = launchLine(job, launcher, x.cores)
+	_, err := x.plan(job, x.cores)
 	return err
+}
+
+// plan decides how the job is run on some cores.
+func (x *Executor) plan(job *ensemble.Job, cores []core) (p plan, err error) {
+	p = plan{Cores: cores, Whole: !job.Policy.Shared, Machine: len(processors(cores)) == x.online}
+	if p.Launcher, err = x.launcher(job.Launch.MPI); err == nil {
+		_, _, err = launchLine(job, p, rankFile)
+	}
+	return p, err
 }
 
 // launcher finds the launcher of an MPI once.
@@ -103,7 +109,7 @@ func (x *Executor) Room(job *ensemble.Job) bool {
 func (x *Executor) free() []core {
 	var free []core
 	for _, c := range x.cores {
-		if !slices.ContainsFunc(x.taken(), func(t core) bool { return t[0] == c[0] }) {
+		if !slices.ContainsFunc(x.taken(), func(t core) bool { return t.CPUs[0] == c.CPUs[0] }) {
 			free = append(free, c)
 		}
 	}
@@ -120,21 +126,24 @@ func (x *Executor) taken() []core {
 
 // Submit starts a supervisor for the attempt.
 func (x *Executor) Submit(job *ensemble.Job, attempt int, dir string) error {
-	launcher, err := x.launcher(job.Launch.MPI)
-	if err != nil {
+	if err := x.Check(job); err != nil {
 		return err
 	}
-	p := plan{Cores: x.cores, Whole: !job.Policy.Shared, Launcher: launcher}
-	if !p.Whole {
+	cores := x.cores
+	if job.Policy.Shared {
 		x.mu.Lock()
-		p.Cores = x.free()
+		cores = x.free()
 		x.mu.Unlock()
-		p.Cores = p.Cores[:min(job.Shape.Cores(), len(p.Cores))]
+		cores = cores[:min(job.Shape.Cores(), len(cores))]
+	}
+	p, err := x.plan(job, cores)
+	if err != nil {
+		return err
 	}
 	if err := run.WriteJSON(filepath.Join(dir, planFile), p); err != nil {
 		return err
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
+	lock, err := create(filepath.Join(dir, lockFile), os.O_RDWR)
 	if err != nil {
 		return err
 	}
@@ -147,7 +156,7 @@ func (x *Executor) Submit(job *ensemble.Job, attempt int, dir string) error {
 		return err
 	}
 	defer reportEnd.Close()
-	log, err := os.Create(filepath.Join(dir, "supervisor.log"))
+	log, err := create(filepath.Join(dir, logFile), os.O_WRONLY|os.O_TRUNC)
 	if err != nil {
 		report.Close()
 		return err
@@ -183,18 +192,19 @@ func (x *Executor) take(job, dir string, cores []core) {
 
 // finish is called when the supervisor of an attempt is gone.
 func (x *Executor) finish(job string, attempt int, dir string) {
-	killLeftovers(dir)
 	e := ensemble.Event{Name: ensemble.Finish, Job: job, Attempt: attempt}
 	var exit run.Exit
 	switch err := run.ReadJSON(filepath.Join(dir, run.ExitFile), &exit); {
 	case err == nil:
 		e.Time, e.Status, e.Reason = exit.End, exit.Status, exit.Reason
 	case errors.Is(err, fs.ErrNotExist):
+		run.KillMarked(attemptVariable, dir)
 		e.Time, e.Status, e.Reason = time.Now(), ensemble.Lost, "the supervisor ended without an exit"
-		if log, err := os.ReadFile(filepath.Join(dir, "supervisor.log")); err == nil && len(log) > 0 {
+		if log, err := os.ReadFile(filepath.Join(dir, logFile)); err == nil && len(log) > 0 {
 			e.Reason += ": " + strings.TrimSpace(string(log[max(0, len(log)-500):]))
 		}
 	default:
+		run.KillMarked(attemptVariable, dir)
 		e.Time, e.Status, e.Reason = time.Now(), ensemble.Lost, err.Error()
 	}
 	x.mu.Lock()
@@ -204,68 +214,11 @@ func (x *Executor) finish(job string, attempt int, dir string) {
 	x.events <- e
 }
 
-// Recover waits for the supervisor of an earlier driver to end, if it still
-// lives, and reports what it left.
-func (x *Executor) Recover(job *ensemble.Job, attempt int, phase ensemble.Phase, dir string) error {
-	var p plan
-	if err := run.ReadJSON(filepath.Join(dir, planFile), &p); errors.Is(err, fs.ErrNotExist) {
-		p.Cores = nil // it never began
-	} else if err != nil {
-		return err
-	}
-	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
+// create opens a file for writing, making it where there is none.
+func create(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|flag, 0o644)
 	if err != nil {
-		return err
+		return nil, &run.StorageError{Path: path, Err: err}
 	}
-	x.take(job.ID, dir, p.Cores)
-	go func() {
-		defer lock.Close()
-		for { // blocks until the supervisor is gone
-			if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
-				break
-			}
-		}
-		var exit run.Exit
-		if phase == ensemble.Queued && run.ReadJSON(filepath.Join(dir, run.ExitFile), &exit) == nil && !exit.Start.IsZero() {
-			x.events <- ensemble.Event{Time: exit.Start, Name: ensemble.Start, Job: job.ID, Attempt: attempt}
-		}
-		x.finish(job.ID, attempt, dir)
-	}()
-	return nil
-}
-
-// Cancel asks the supervisor to end the attempt.
-func (x *Executor) Cancel(job string, _ int) {
-	x.mu.Lock()
-	dir := x.dirs[job]
-	x.mu.Unlock()
-	go func() {
-		for {
-			pid, alive := supervisorOf(dir)
-			if pid > 1 {
-				_ = unix.Kill(pid, unix.SIGTERM)
-			}
-			if pid > 1 || !alive {
-				return
-			}
-			time.Sleep(5 * time.Millisecond) // it has not written its process ID yet
-		}
-	}()
-}
-
-// supervisorOf gives the process ID of the supervisor of an attempt, which is
-// in its lock file and holds as long as the lock is taken.
-func supervisorOf(dir string) (pid int, alive bool) {
-	lock, err := os.Open(filepath.Join(dir, lockFile))
-	if err != nil {
-		return 0, false
-	}
-	defer lock.Close()
-	if unix.Flock(int(lock.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
-		return 0, false
-	}
-	var b [32]byte
-	n, _ := lock.Read(b[:])
-	pid, _ = strconv.Atoi(strings.TrimSpace(string(b[:n])))
-	return pid, true
+	return f, nil
 }

@@ -3,7 +3,6 @@
 package local
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -59,86 +58,96 @@ func FindLauncher(mpi spec.MPI) (string, error) {
 	return "", &MissingError{Program: "the launcher of " + string(mpi) + " (" + l.programs[0] + ")", Hint: "install it with: apt-get install " + l.pkg}
 }
 
-// launchLine puts the launcher, a path, before the command of one rank. slots
-// are the cores that the job has to itself.
-func launchLine(job *ensemble.Job, launcher string, slots []core) ([]string, error) {
+// launchLine puts the launcher before the command of one rank. Where Open MPI
+// has to be told where each rank goes, ranks is the content of the file
+// rankFile that says it, and empty elsewhere.
+func launchLine(job *ensemble.Job, p plan, rankFile string) (argv []string, ranks string, err error) {
 	s := job.Shape
-	if job.Launch.MPI == spec.NoMPI {
-		return job.Launch.Command, nil
-	}
-	argv := []string{launcher}
-	bind := s.BindTo
-	if bind == "" {
-		bind = "none"
-	}
+	bound := s.BindTo != "" && s.BindTo != "none"
 	switch job.Launch.MPI {
+	case spec.NoMPI:
+		return job.Launch.Command, "", nil
 	case spec.OpenMPI:
+		argv = append(argv, p.Launcher)
 		if os.Geteuid() == 0 {
 			argv = append(argv, "--allow-run-as-root")
 		}
 		if job.Policy.Oversubscribe {
 			argv = append(argv, "--oversubscribe")
 		}
-		// Without a map of its own mpirun counts slots by the machine and not by
-		// the job's cores; one node makes them the same.
-		argv = append(argv, "-n", strconv.Itoa(s.Tasks))
-		if s.MapBy != "" || s.CoresPerTask > 1 && bind != "none" {
-			by := s.MapBy
-			if by == "" {
-				by = "slot"
-			}
-			if s.CoresPerTask > 1 && bind != "none" {
-				by += ":PE=" + strconv.Itoa(s.CoresPerTask)
-			}
-			argv = append(argv, "--map-by", by)
-		}
-		argv = append(argv, "--bind-to", bind)
-		if bind != "none" {
-			argv = append(argv, "--cpu-set", cpuList(slots))
-		}
-	case spec.MPICH:
 		argv = append(argv, "-n", strconv.Itoa(s.Tasks))
 		switch {
-		case bind == "core" && job.Policy.Shared:
-			argv = append(argv, "-bind-to", "user:"+userBinding(slots, s))
-		case bind != "none":
-			if s.CoresPerTask > 1 && bind == "core" {
-				bind += ":" + strconv.Itoa(s.CoresPerTask)
+		case !bound:
+			// Ranks have the launcher's processors: those of the job.
+			argv = append(argv, "--bind-to", "none")
+		case p.Machine:
+			argv = append(argv, openMPIPlacement(s, job.Policy.Oversubscribe)...)
+		default:
+			if ranks, err = rankFileText(place(s, p.Cores)); err != nil {
+				return nil, "", err
 			}
-			argv = append(argv, "-bind-to", bind)
-			if s.MapBy != "" {
-				argv = append(argv, "-map-by", s.MapBy)
-			}
-		case s.MapBy != "":
-			return nil, errors.New("MPICH maps ranks only where it binds them: give bindTo with mapBy")
+			argv = append(argv, "--rankfile", rankFile, "--mca", "rmaps_rank_file_physical", "1", "--use-hwthread-cpus")
 		}
+	case spec.MPICH:
+		argv = append(argv, p.Launcher, "-n", strconv.Itoa(s.Tasks))
+		if bound {
+			argv = append(argv, "-bind-to", "user:"+userBinding(place(s, p.Cores)))
+		}
+	default:
+		return nil, "", fmt.Errorf("there is no launcher for the MPI %q", job.Launch.MPI)
 	}
-	return append(argv, job.Launch.Command...), nil
+	return append(argv, job.Launch.Command...), ranks, nil
 }
 
-// cpuList writes processors as 0,1,4.
-func cpuList(slots []core) string {
-	var s []string
-	for _, c := range slots {
-		for _, cpu := range c {
-			s = append(s, strconv.Itoa(cpu))
+// openMPIPlacement has mpirun place the ranks of a job that has the machine.
+// It counts cores per rank (PE) only when it binds to cores, and not when it
+// maps by core, where a slot means the same.
+func openMPIPlacement(s ensemble.Shape, oversubscribe bool) (argv []string) {
+	by, bind := s.MapBy, s.BindTo
+	if s.CoresPerTask > 1 && bind == "core" {
+		if by == "" || by == "core" {
+			by = "slot"
 		}
+		by += ":PE=" + strconv.Itoa(s.CoresPerTask)
 	}
-	return strings.Join(s, ",")
+	if by != "" {
+		argv = append(argv, "--map-by", by)
+	}
+	if oversubscribe {
+		bind += ":overload-allowed"
+	}
+	return append(argv, "--bind-to", bind)
+}
+
+// rankFileLimit is how long the list of a rank's processors may be: Open MPI 4
+// copies it into 64 bytes and is killed by a longer one.
+const rankFileLimit = 63
+
+// rankFileText tells mpirun the processors of each rank. Its --cpu-set would be
+// the simple way, but makes mpirun bind every rank to the whole set and refuse
+// to map.
+func rankFileText(ranks [][]int) (string, error) {
+	var b strings.Builder
+	for r, cpus := range ranks {
+		list := formatCPUList(cpus)
+		if len(list) > rankFileLimit {
+			return "", fmt.Errorf("rank %d is to be bound to the processors %s, a longer list than Open MPI takes: bind to core or none, or do not share the machine", r, list)
+		}
+		fmt.Fprintf(&b, "rank %d=localhost slot=%s\n", r, list)
+	}
+	return b.String(), nil
 }
 
 // userBinding writes Hydra's list of the processors of each rank: commas
 // between ranks, plus signs between the processors of one.
-func userBinding(slots []core, s ensemble.Shape) string {
-	ranks := make([]string, 0, s.Tasks)
-	for r := range s.Tasks {
-		var cpus []string
-		for i := range s.CoresPerTask {
-			for _, cpu := range slots[(r*s.CoresPerTask+i)%len(slots)] {
-				cpus = append(cpus, strconv.Itoa(cpu))
-			}
+func userBinding(ranks [][]int) string {
+	var all []string
+	for _, cpus := range ranks {
+		var one []string
+		for _, cpu := range cpus {
+			one = append(one, strconv.Itoa(cpu))
 		}
-		ranks = append(ranks, strings.Join(cpus, "+"))
+		all = append(all, strings.Join(one, "+"))
 	}
-	return strings.Join(ranks, ",")
+	return strings.Join(all, ",")
 }

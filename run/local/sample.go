@@ -47,7 +47,7 @@ func (s *supervisor) sample() (stop func() error) {
 }
 
 func (s *supervisor) samples(quit <-chan struct{}) (err error) {
-	f, err := os.Create(filepath.Join(s.dir, run.SamplesFile))
+	f, err := create(filepath.Join(s.dir, run.SamplesFile), os.O_WRONLY)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,8 @@ type tree struct {
 	mu      sync.Mutex
 	waiting map[int]chan end // by pid
 	more    *sync.Cond       // signalled when a process was started
+	empty   *sync.Cond       // signalled when there is none
+	alone   bool             // there is none: the kernel said so, and none was started since
 	used    usage            // of all that was reaped
 }
 
@@ -45,7 +47,7 @@ func newTree() (*tree, error) {
 		return nil, fmt.Errorf("becoming the subreaper: %w", err)
 	}
 	t := &tree{waiting: map[int]chan end{}}
-	t.more = sync.NewCond(&t.mu)
+	t.more, t.empty = sync.NewCond(&t.mu), sync.NewCond(&t.mu)
 	go t.reap()
 	return t, nil
 }
@@ -76,7 +78,7 @@ func (t *tree) start(argv []string, dir string, env []string, stdout, stderr *os
 	pid = p.Pid
 	_ = p.Release() // reaped by reap
 	ch := make(chan end, 1)
-	t.waiting[pid] = ch
+	t.waiting[pid], t.alone = ch, false
 	t.more.Signal()
 	return pid, ch, nil
 }
@@ -91,8 +93,12 @@ func (t *tree) reap() {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case errors.Is(err, unix.ECHILD):
+			// No child is left, and so no descendant either, since orphans would be
+			// children of this process. One that waits was started since.
 			t.mu.Lock()
-			if len(t.waiting) == 0 {
+			for len(t.waiting) == 0 {
+				t.alone = true
+				t.empty.Broadcast()
 				t.more.Wait()
 			}
 			t.mu.Unlock()
@@ -137,27 +143,38 @@ func (t *tree) resetPeak() {
 }
 
 // signal sends a signal to every process of the tree.
-func (t *tree) signal(s unix.Signal) (n int) {
+func (t *tree) signal(s unix.Signal) {
 	for _, p := range descendants(os.Getpid()) {
-		if unix.Kill(p.PID, s) == nil {
-			n++
-		}
+		_ = unix.Kill(p.PID, s)
 	}
-	return n
 }
 
 // clear ends every process that is left: it asks, waits for grace, and then
-// kills until none is left.
+// kills until none is left. It believes the kernel and not a list of processes,
+// which can miss one that was made while the list was.
 func (t *tree) clear(grace time.Duration) {
-	deadline := time.Now().Add(grace)
-	if grace > 0 {
-		t.signal(unix.SIGTERM)
+	gone := make(chan struct{})
+	go func() {
+		t.mu.Lock()
+		for !t.alone {
+			t.empty.Wait()
+		}
+		t.mu.Unlock()
+		close(gone)
+	}()
+	select {
+	case <-gone: // as a rule
+		return
+	case <-time.After(time.Millisecond):
 	}
-	for len(descendants(os.Getpid())) > 0 {
-		if time.Now().After(deadline) {
+	t.signal(unix.SIGTERM)
+	for wait := grace; ; wait = 10 * time.Millisecond {
+		select {
+		case <-gone:
+			return
+		case <-time.After(wait):
 			t.signal(unix.SIGKILL)
 		}
-		time.Sleep(2 * time.Millisecond)
 	}
 }
 
@@ -187,36 +204,3 @@ func descendants(pid int) []procfs.ProcStat {
 
 // attemptVariable marks every process of an attempt.
 const attemptVariable = "ENSEMBLE_ATTEMPT"
-
-// killLeftovers kills every process that carries the mark of an attempt, until
-// there is none.
-func killLeftovers(dir string) (killed int) {
-	mark := attemptVariable + "=" + dir
-	for {
-		found := 0
-		procs, err := procfs.AllProcs()
-		if err != nil {
-			return killed
-		}
-		for _, p := range procs {
-			env, err := p.Environ()
-			if err != nil || p.PID == os.Getpid() {
-				continue
-			}
-			for _, v := range env {
-				if v != mark {
-					continue
-				}
-				if s, err := p.Stat(); err == nil && s.State != "Z" && unix.Kill(p.PID, unix.SIGKILL) == nil {
-					found++
-				}
-				break
-			}
-		}
-		killed += found
-		if found == 0 {
-			return killed
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}

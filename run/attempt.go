@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/converged-computing/ensemble/ensemble"
+)
+
+// recover asks the executor for the attempts that were open when an earlier
+// session was cut off. Where a crash of the machine took the description of a
+// job along, the stream's copy is waited for.
+func (r *session) recover() error {
+	for id, j := range r.state.Open() {
+		job := new(ensemble.Job)
+		err := ReadJSON(filepath.Join(r.Dir.Attempt(id, j.Attempt), JobFile), job)
+		switch {
+		case err == nil && job.ID == id:
+		case err == nil, errors.Is(err, fs.ErrNotExist), broken(err):
+			continue
+		default:
+			return fmt.Errorf("finding what became of job %s: %w", id, err)
+		}
+		r.known[id] = true
+		if err := r.adopt(job, j.Attempt, j.Phase); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// broken says whether a file could be read and did not make sense.
+func broken(err error) bool {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	return errors.As(err, &syntax) || errors.As(err, &kind)
+}
+
+// adopt has the executor find out what became of an attempt. Its events follow.
+func (r *session) adopt(job *ensemble.Job, attempt int, phase ensemble.Phase) error {
+	if err := r.Executor.Recover(job, attempt, phase, r.Dir.Attempt(job.ID, attempt)); err != nil {
+		return fmt.Errorf("finding what became of job %s: %w", job.ID, err)
+	}
+	r.open[job.ID] = job
+	return nil
+}
+
+// fresh says whether a job from the stream has to be submitted: one that is
+// settled, that an earlier session left running, or that came before has not.
+func (r *session) fresh(job *ensemble.Job) (bool, error) {
+	if err := ensemble.CheckID(job.ID); err != nil {
+		return false, err
+	}
+	if r.seen[job.ID] {
+		return false, nil
+	}
+	r.seen[job.ID] = true
+	r.summary.Jobs++
+	if r.known[job.ID] {
+		return false, nil
+	}
+	if r.state.Settle(job.ID, job.Policy) {
+		j, _ := r.state.Job(job.ID)
+		r.summary.Status[j.Status]++
+		r.summary.Skipped++
+		return false, nil
+	}
+	if j, _ := r.state.Job(job.ID); j.Phase == ensemble.Queued || j.Phase == ensemble.Running {
+		if err := r.describe(job, j.Attempt); err != nil {
+			return false, err
+		}
+		return false, r.adopt(job, j.Attempt, j.Phase)
+	}
+	return true, nil
+}
+
+// submit writes the submission down and then makes it.
+func (r *session) submit(job *ensemble.Job) error {
+	attempt := r.state.Next(job.ID)
+	dir := r.Dir.Attempt(job.ID, attempt)
+	// A directory that is there already belongs to a submission that the journal
+	// does not hold. The executor never heard of it, or the machine crashed before
+	// the journal was on disk: then an exit that is on disk still counts.
+	_, err := os.Stat(filepath.Join(dir, ExitFile))
+	left := err == nil
+	if !left {
+		if err := os.RemoveAll(dir); err != nil {
+			return &StorageError{Path: dir, Err: err}
+		}
+	}
+	if err := r.describe(job, attempt); err != nil {
+		return err
+	}
+	if err := r.append(job, ensemble.Event{Time: time.Now(), Name: ensemble.Submit, Job: job.ID, Attempt: attempt}); err != nil {
+		return err
+	}
+	if left {
+		return r.adopt(job, attempt, ensemble.Queued)
+	}
+	if err := r.Executor.Submit(job, attempt, dir); err != nil {
+		e := ensemble.Event{Time: time.Now(), Name: ensemble.Finish, Job: job.ID, Attempt: attempt,
+			Status: ensemble.Lost, Reason: err.Error()}
+		return errors.Join(fmt.Errorf("submitting job %s: %w", job.ID, err), r.append(job, e))
+	}
+	r.open[job.ID] = job
+	return nil
+}
+
+// describe makes the directory of an attempt, with job.json.
+func (r *session) describe(job *ensemble.Job, attempt int) error {
+	dir := r.Dir.Attempt(job.ID, attempt)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return &StorageError{Path: dir, Err: err}
+	}
+	if err := WriteJSON(filepath.Join(dir, JobFile), job); err != nil {
+		return err
+	}
+	// What is durable inside the directory is lost with the directory.
+	for range 2 {
+		if dir = filepath.Dir(dir); dir == r.Dir.path(JobsDir) && attempt > 1 {
+			break
+		}
+		if err := syncDir(dir); err != nil {
+			return &StorageError{Path: dir, Err: err}
+		}
+	}
+	return nil
+}
+
+// event takes in what the executor says.
+func (r *session) event(ctx context.Context, e ensemble.Event) error {
+	job := r.open[e.Job]
+	if job == nil {
+		return fmt.Errorf("the executor reports %s of job %s, which was not submitted", e.Name, e.Job)
+	}
+	if e.Name == ensemble.Finish && r.Judge != nil && job.App != "" {
+		// Without cancellation: an attempt that ended well is not failed by a Ctrl-C
+		// that comes while its output is read.
+		e.Status, e.Reason = r.Judge(context.WithoutCancel(ctx), job, r.Dir.Attempt(e.Job, e.Attempt), e)
+	}
+	if err := r.append(job, e); err != nil {
+		return err
+	}
+	if e.Name != ensemble.Finish {
+		return nil
+	}
+	delete(r.open, job.ID)
+	if r.state.Settle(job.ID, job.Policy) {
+		r.summary.Status[e.Status]++
+		return nil
+	}
+	if !e.Status.Settles() {
+		r.losses[job.ID]++
+	}
+	if r.losses[job.ID] < lossLimit {
+		r.retries = append(r.retries, job)
+	}
+	return nil
+}
+
+// append writes an event down and then lets it count. The state is asked first:
+// an event that cannot be would make the journal unreadable.
+func (r *session) append(job *ensemble.Job, e ensemble.Event) error {
+	if err := r.state.Apply(e); err != nil {
+		return err
+	}
+	if err := r.journal.Append(e); err != nil {
+		return err // and so will every later one
+	}
+	if r.Observer != nil {
+		r.Observer.Event(job, e)
+	}
+	return nil
+}
