@@ -40,7 +40,7 @@ func newProgress(w io.Writer, total int) *progress {
 	p.bars = mpb.New(mpb.WithOutput(w), mpb.WithRefreshRate(200*time.Millisecond))
 	p.all = p.bars.New(int64(total), mpb.BarStyle(), mpb.BarPriority(1<<30),
 		mpb.PrependDecorators(decor.CountersNoUnit("%d/%d trials ")),
-		mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 12}), ""), decor.Name(" left")))
+		mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 12}), ""), decor.OnComplete(decor.Name(" left"), "")))
 	return p
 }
 
