@@ -21,6 +21,10 @@ import (
 
 // The test binary is its own supervisor and its own driver.
 func TestMain(m *testing.M) {
+	// As in the environment of a user who has it set: jobs have their own.
+	if err := os.Setenv("OMP_NUM_THREADS", "7"); err != nil {
+		panic(err)
+	}
 	roles := map[string]func(string) error{"supervise": local.Supervise, "drive": drive}
 	if len(os.Args) == 3 && roles[os.Args[1]] != nil {
 		if err := roles[os.Args[1]](os.Args[2]); err != nil {
