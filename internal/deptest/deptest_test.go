@@ -34,6 +34,7 @@ var rules = []struct {
 	{"study/sample", nil, "a leaf: points of a space, whatever they mean"},
 	{"study", []string{"spec", "catalog", "ensemble", "study/sample"}, "compiles to jobs; runs nothing"},
 	{"run", []string{"spec", "ensemble", "catalog/read"}, "knows jobs, not where they come from"},
+	{"run/runtest", []string{"spec", "ensemble", "run"}, "a fake executor and the tests that every executor passes"},
 	{"run/local", []string{"spec", "ensemble", "run"}, "executors know the driver's side and not one another"},
 	{"measure", []string{"spec", "ensemble", "catalog/read", "run"}, "reads run directories"},
 	{"report", []string{"spec", "stats", "catalog/read", "ensemble", "run", "measure"}, "shows records"},

@@ -16,6 +16,7 @@ import (
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/run"
 	"github.com/converged-computing/ensemble/run/local"
+	"github.com/converged-computing/ensemble/run/runtest"
 	"github.com/converged-computing/ensemble/spec"
 )
 
@@ -42,13 +43,17 @@ func emptyEnsemble() *spec.Ensemble {
 		Study: spec.StudySpec{Sweeps: []spec.Sweep{{Apps: spec.Axis{Values: []spec.Value{spec.Of("none")}}}}}}}
 }
 
-func job(id string, argv ...string) *ensemble.Job {
-	return &ensemble.Job{
-		ID:     id,
-		Shape:  ensemble.Shape{Nodes: 1, Tasks: 1, Threads: 1, CoresPerTask: 1},
-		Launch: ensemble.Launch{MPI: spec.NoMPI, Command: argv},
-		Policy: ensemble.Policy{IdleWait: -1},
-	}
+var job = runtest.Job
+
+func TestTheExecutorConforms(t *testing.T) {
+	t.Parallel()
+	runtest.Conform(t, func(t *testing.T) run.Executor {
+		x, err := local.New(os.Args[0], "supervise")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	})
 }
 
 func stream(jobs ...*ensemble.Job) iter.Seq2[*ensemble.Job, error] {
