@@ -87,7 +87,7 @@ func (c *collector) try(r *rule, line []byte, found *memo) {
 			return
 		}
 	case kindMetric:
-		if m := c.rules.metrics[r.index]; m.after && !c.armed[r.index] {
+		if m := &c.rules.metrics[r.index]; m.after && !c.armed[r.index] {
 			return
 		}
 	case kindAfter:
@@ -101,7 +101,7 @@ func (c *collector) try(r *rule, line []byte, found *memo) {
 	}
 	switch r.kind {
 	case kindMetric:
-		c.add(c.rules.metrics[r.index], r, line, match)
+		c.add(&c.rules.metrics[r.index], r, line, match, found)
 	case kindSuccess:
 		c.success[r.index] = true
 	case kindFailure:
@@ -129,8 +129,8 @@ func (c *collector) launcher(r *rule, line []byte, match []int) {
 	}
 }
 
-func (c *collector) add(m metricRule, r *rule, line []byte, match []int) {
-	v := c.rules.values[m.value]
+func (c *collector) add(m *metricRule, r *rule, line []byte, match []int, found *memo) {
+	v := &c.rules.values[m.value]
 	if v.Take == spec.TakeCount {
 		c.values[m.value].add(v.Take, 0)
 		return
@@ -138,7 +138,7 @@ func (c *collector) add(m metricRule, r *rule, line []byte, match []int) {
 	if match[2*r.group] < 0 {
 		return
 	}
-	x, ok := parseNumber(line[match[2*r.group]:match[2*r.group+1]])
+	x, ok := found.number(r, line, match)
 	if !ok {
 		return
 	}
@@ -167,7 +167,8 @@ func (c *collector) text(b []byte) {
 // fill puts values and facts into a run. The launcher's facts, already there,
 // outrank the application's.
 func (c *collector) fill(r *Run) (missing []string) {
-	for i, v := range c.rules.values {
+	for i := range c.rules.values {
+		v := &c.rules.values[i]
 		if x, ok := c.values[i].result(v.Take); ok {
 			r.metric(v.Name, x, v.Unit)
 		}
@@ -234,6 +235,9 @@ func clip(line []byte) string {
 	cut := len(line) > most
 	if cut {
 		line = line[:most]
+	}
+	if !cut && !slices.ContainsFunc(line, func(b byte) bool { return b < ' ' || b > '~' }) {
+		return string(line)
 	}
 	s := strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

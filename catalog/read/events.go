@@ -13,6 +13,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/converged-computing/ensemble/spec"
@@ -89,7 +90,24 @@ func (e *eventCounts) line(b []byte) {
 		return
 	}
 	var c clusterEvent
-	if json.Unmarshal(b, &c) == nil && c.Metadata.UID != "" {
+	d := &jsonText{b: b}
+	d.object(func(key []byte) {
+		switch string(key) {
+		case "metadata":
+			d.object(func(key []byte) {
+				if string(key) == "uid" {
+					c.Metadata.UID = d.text()
+				}
+			})
+		case "reason":
+			c.Reason = d.text()
+		case "message":
+			c.Message = d.text()
+		case "lastTimestamp":
+			c.Last, _ = time.Parse(time.RFC3339, d.text())
+		}
+	})
+	if d.ended() && c.Metadata.UID != "" {
 		e.add(c)
 	}
 }
@@ -151,9 +169,12 @@ func (e *eventCounts) add(c clusterEvent) {
 			t.Finish = c.Last
 		}
 	}
-	m := pulled.FindStringSubmatch(c.Message)
+	var m []string
+	if strings.HasPrefix(c.Message, "Successfully pulled") {
+		m = pulled.FindStringSubmatch(c.Message)
+	}
 	if m == nil {
-		if c.Reason == "Failed" && bytes.Contains([]byte(c.Message), []byte("pull image")) {
+		if c.Reason == "Failed" && strings.Contains(c.Message, "pull image") {
 			e.failed++
 		}
 		return

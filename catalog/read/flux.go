@@ -3,8 +3,6 @@
 package read
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -27,89 +25,146 @@ type fluxJob struct {
 
 // jobspec reads a jobspec; what it cannot read it leaves out.
 func (j *fluxJob) jobspec(b []byte) bool {
-	var s struct {
-		Resources []resource
-		Tasks     []struct {
-			Command []string
-			Count   struct {
-				PerSlot int `json:"per_slot"`
-				Total   int
+	var nodes, slots, perSlot, total int
+	var command []string
+	var id string
+	task := func(d *jsonText) {
+		d.object(func(key []byte) {
+			switch string(key) {
+			case "command":
+				d.array(func() { command = append(command, d.text()) })
+			case "count":
+				d.object(func(key []byte) {
+					switch string(key) {
+					case "per_slot":
+						perSlot = d.count()
+					case "total":
+						total = d.count()
+					}
+				})
 			}
-		}
-		Attributes struct {
-			User map[string]any
-		}
+		})
 	}
-	if json.Unmarshal(b, &s) != nil {
+	d := &jsonText{b: b}
+	d.object(func(key []byte) {
+		switch string(key) {
+		case "resources":
+			for _, r := range readResources(d) {
+				r.count(1, &nodes, &slots)
+			}
+		case "tasks":
+			first := true
+			d.array(func() {
+				if first {
+					task(d)
+				} else {
+					d.value()
+				}
+				first = false
+			})
+		case "attributes":
+			d.object(func(key []byte) {
+				if string(key) != "user" {
+					return
+				}
+				d.object(func(key []byte) {
+					if string(key) == "study_id" {
+						id = d.text()
+					}
+				})
+			})
+		}
+	})
+	if !d.ended() {
 		return false
 	}
-	if id, ok := s.Attributes.User["study_id"].(string); ok {
+	if id != "" {
 		j.studyID = id
 	}
-	nodes, slots := 0, 0
-	for _, r := range s.Resources {
-		r.count(1, &nodes, &slots)
-	}
-	if len(s.Tasks) == 0 {
+	if command == nil {
 		return true
 	}
-	t := s.Tasks[0]
-	j.command = t.Command
-	tasks := t.Count.Total
-	if tasks == 0 {
-		tasks = slots * max(t.Count.PerSlot, 1)
+	j.command = command
+	if total == 0 {
+		total = slots * max(perSlot, 1)
 	}
 	if j.nodes == 0 {
 		j.nodes = nodes
 	}
 	if j.tasks == 0 {
-		j.tasks = tasks
+		j.tasks = total
 	}
 	return true
 }
 
 // resource is a vertex of a jobspec's request.
 type resource struct {
-	Type  string
-	Count json.RawMessage // a number, or a range of which the least counts
-	With  []resource
+	kind string
+	n    int // of a range the least
+	with []resource
 }
 
-func (r resource) count(times int, nodes, slots *int) {
-	n, err := strconv.Atoi(string(bytes.TrimSpace(r.Count)))
-	if err != nil {
-		var least struct{ Min int }
-		if json.Unmarshal(r.Count, &least) == nil {
-			n = least.Min
-		}
-	}
-	times *= max(n, 1)
-	switch r.Type {
+func readResources(d *jsonText) (all []resource) {
+	d.array(func() {
+		var r resource
+		d.object(func(key []byte) {
+			switch string(key) {
+			case "type":
+				r.kind = d.text()
+			case "count":
+				if d.peek() != '{' {
+					r.n = d.count()
+					return
+				}
+				d.object(func(key []byte) {
+					if string(key) == "min" {
+						r.n = d.count()
+					}
+				})
+			case "with":
+				r.with = readResources(d)
+			}
+		})
+		all = append(all, r)
+	})
+	return all
+}
+
+func (r *resource) count(times int, nodes, slots *int) {
+	times *= max(r.n, 1)
+	switch r.kind {
 	case "node":
 		*nodes += times
 	case "slot":
 		*slots += times
 	}
-	for _, w := range r.With {
-		w.count(times, nodes, slots)
+	for i := range r.with {
+		r.with[i].count(times, nodes, slots)
 	}
 }
 
 // resources reads the nodes of a resource set R.
 func (j *fluxJob) resources(b []byte) {
-	var r struct {
-		Execution struct {
-			RLite []struct{ Rank string } `json:"R_lite"`
-		}
-	}
-	if json.Unmarshal(b, &r) != nil {
-		return
-	}
 	nodes := 0
-	for _, l := range r.Execution.RLite {
-		nodes += idsetSize(l.Rank)
-	}
-	if nodes > 0 {
+	d := &jsonText{b: b}
+	d.object(func(key []byte) {
+		if string(key) != "execution" {
+			return
+		}
+		d.object(func(key []byte) {
+			if string(key) != "R_lite" {
+				return
+			}
+			d.array(func() {
+				d.object(func(key []byte) {
+					if string(key) == "rank" {
+						nodes += idsetSize(d.text())
+					}
+				})
+			})
+		})
+	})
+	if nodes > 0 && d.ended() {
 		j.nodes = nodes
 	}
 }
@@ -134,59 +189,101 @@ func idsetSize(s string) int {
 	return n
 }
 
-// event is one entry of an eventlog.
-type event struct {
-	Timestamp float64
-	Name      string
-	Context   struct {
-		Status   *int
-		Type     string
-		Severity int
-		Note     string
-		Taskmap  json.RawMessage
-	}
-}
-
+// event reads one entry of an eventlog.
 func (j *fluxJob) event(b []byte) bool {
-	var e event
-	if json.Unmarshal(b, &e) != nil || e.Name == "" {
+	var at float64
+	var name, context []byte
+	d := &jsonText{b: b}
+	d.object(func(key []byte) {
+		switch string(key) {
+		case "timestamp":
+			at = d.number()
+		case "name":
+			name = d.value()
+		case "context":
+			context = d.value()
+		}
+	})
+	if !d.ended() || len(name) <= len(`""`) || name[0] != '"' {
 		return false
 	}
-	switch e.Name {
+	switch string(name[1 : len(name)-1]) {
 	case "submit":
-		j.submit = e.Timestamp
+		j.submit = at
 	case "shell.start":
-		j.start = e.Timestamp
-		j.taskmap(e.Context.Taskmap)
+		j.start = at
+		j.taskmap(context)
 	case "complete", "finish":
 		j.finished = true
-		if e.Context.Status != nil {
-			j.status = e.Context.Status
-		}
+		j.waited(context)
 	case "done":
-		j.done, j.finished = e.Timestamp, true
+		j.done, j.finished = at, true
 	case "exception":
-		if e.Context.Severity == 0 && j.exception == "" {
-			j.exception = strings.TrimSuffix(e.Context.Type+": "+e.Context.Note, ": ")
-			j.exceptionWas = statusBy(e.Context.Type)
-		}
+		j.excepted(context)
 	}
 	return true
 }
 
+// waited reads the status of wait(2).
+func (j *fluxJob) waited(context []byte) {
+	d := &jsonText{b: context}
+	d.object(func(key []byte) {
+		if string(key) == "status" && d.peek() != 'n' {
+			status := d.count()
+			j.status = &status
+		}
+	})
+}
+
+// excepted reads an exception; the first that ends the job counts.
+func (j *fluxJob) excepted(context []byte) {
+	var kind, note string
+	severity := 0
+	d := &jsonText{b: context}
+	d.object(func(key []byte) {
+		switch string(key) {
+		case "type":
+			kind = d.text()
+		case "note":
+			note = d.text()
+		case "severity":
+			severity = d.count()
+		}
+	})
+	if severity == 0 && j.exception == "" {
+		j.exception = strings.TrimSuffix(kind+": "+note, ": ")
+		j.exceptionWas = statusBy(kind)
+	}
+}
+
 // taskmap counts nodes and tasks of a task map (RFC 34): blocks of first node,
 // nodes, tasks of each and repetitions.
-func (j *fluxJob) taskmap(b []byte) {
-	var t struct{ Map [][4]int }
-	if json.Unmarshal(b, &t) != nil {
-		return
-	}
+func (j *fluxJob) taskmap(context []byte) {
 	nodes, tasks := 0, 0
-	for _, m := range t.Map {
+	d := &jsonText{b: context}
+	block := func() {
+		var m [4]int
+		i := 0
+		d.array(func() {
+			if n := d.count(); i < len(m) {
+				m[i] = n
+			}
+			i++
+		})
 		nodes = max(nodes, m[0]+m[1])
 		tasks += m[1] * m[2] * m[3]
 	}
-	if nodes > 0 && tasks > 0 {
+	d.object(func(key []byte) {
+		if string(key) != "taskmap" {
+			return
+		}
+		d.object(func(key []byte) {
+			if string(key) == "map" {
+				d.array(block)
+			}
+		})
+	})
+	if nodes > 0 && tasks > 0 && !d.bad {
 		j.nodes, j.tasks = nodes, tasks
 	}
 }

@@ -4,6 +4,7 @@ package read
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,10 +74,14 @@ type marking struct {
 // findMarking reads a line that holds a marker's text. A script that is printed
 // before it runs holds the same texts: those follow echo or a quote, or name a
 // shell variable, and are no markers. Output whose last line has no end stands
-// in front of the marker on the same line.
-func findMarking(line []byte) (m marking, ok bool) {
+// in front of the marker on the same line. Only the markers with the given
+// numbers are looked for.
+func findMarking(line []byte, numbers []int32) (m marking, ok bool) {
 	line = bytes.TrimRight(line, " \t\r\n")
-	for _, k := range markers {
+	for number, k := range markers {
+		if !slices.Contains(numbers, int32(number)) {
+			continue
+		}
 		i := bytes.Index(line, []byte(k.text))
 		if k.args == 0 {
 			i = len(line) - len(k.text)

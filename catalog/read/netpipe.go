@@ -18,6 +18,7 @@ import (
 // counts unless it holds fewer rows: it may be missing, or cut short.
 type netpipeReader struct {
 	printed, file netpipeRows
+	fields        [][]byte // of a row
 }
 
 type netpipeRows struct {
@@ -39,26 +40,21 @@ var netpipeWords = []struct {
 }{{2, "bytes"}, {4, "times"}, {5, "-->"}, {7, "Mbps"}, {8, "in"}, {10, "usec"}}
 
 func (n *netpipeReader) line(b []byte) {
-	if bytes.HasSuffix(b, []byte("usec")) {
-		n.row(bytes.Fields(b))
-		return
-	}
 	b = bytes.TrimSpace(b)
 	if len(b) == 0 || b[0] < '0' || b[0] > '9' {
 		return
 	}
-	f := bytes.Fields(b)
-	if len(f) != 3 {
-		return
+	n.fields = appendFields(n.fields[:0], b)
+	switch f := n.fields; len(f) {
+	case 3:
+		n.file.add(f[0], f[1], f[2], 1e6)
+	case 11:
+		n.row(f)
 	}
-	n.file.add(f[0], f[1], f[2], 1e6)
 }
 
 // row takes the fields of a printed row.
 func (n *netpipeReader) row(f [][]byte) {
-	if len(f) != 11 {
-		return
-	}
 	for _, w := range netpipeWords {
 		if string(f[w.field]) != w.word {
 			return
@@ -69,9 +65,9 @@ func (n *netpipeReader) row(f [][]byte) {
 
 // add takes a row whose time is in units of scale microseconds.
 func (r *netpipeRows) add(size, rate, time []byte, scale float64) {
-	s, sized := parseNumber(size)
-	x, rated := parseNumber(rate)
-	t, timed := parseNumber(time)
+	s, sized := parseFloat(size)
+	x, rated := parseFloat(rate)
+	t, timed := parseFloat(time)
 	// Rounded, so that 0.00000017 s are 0.17 us to the last bit.
 	t = math.Round(t*scale*netpipeTick) / netpipeTick
 	switch {

@@ -14,6 +14,9 @@ import (
 // parseNumber reads a decimal number, one with Fortran's exponent letter D, or
 // h:mm:ss and m:ss, which give seconds.
 func parseNumber(b []byte) (float64, bool) {
+	if x, ok := parseDecimal(b); ok {
+		return x, true
+	}
 	b = bytes.TrimSpace(b)
 	if bytes.IndexByte(b, ':') >= 0 {
 		return parseClock(b)
@@ -22,8 +25,94 @@ func parseNumber(b []byte) (float64, bool) {
 		b = bytes.Clone(b)
 		b[i] = 'e'
 	}
+	return parseFloat(b)
+}
+
+// parseFloat reads what strconv.ParseFloat reads.
+func parseFloat(b []byte) (float64, bool) {
+	if x, ok := parseDecimal(b); ok {
+		return x, true
+	}
 	x, err := strconv.ParseFloat(string(b), 64)
 	return x, err == nil
+}
+
+// parseDecimal reads digits with a sign, a point and an exponent, all but the
+// digits optional, to the last bit as strconv does: a mantissa below 2^53 and a
+// power of ten up to 10^22 are doubles without error, so that one product or
+// quotient of them rounds once (Clinger, How to read floating point numbers
+// accurately, PLDI 1990). It gives false for all else, strconv's to decide.
+// Without strconv's string it reads a row of a table three times as fast.
+func parseDecimal(b []byte) (float64, bool) {
+	negative := len(b) > 0 && b[0] == '-'
+	i := 0
+	if negative {
+		i++
+	}
+	first, point, digits := i, -1, uint64(0)
+	for ; i < len(b); i++ {
+		c := b[i] - '0'
+		if c <= 9 {
+			digits = digits*10 + uint64(c)
+		} else if b[i] == '.' && point < 0 {
+			point = i
+		} else {
+			break
+		}
+	}
+	count, power := i-first, 0
+	if point >= 0 {
+		count--
+		power = point + 1 - i
+	}
+	if i < len(b) && b[i]|' ' == 'e' {
+		e, ok := parseExponent(b[i+1:])
+		if !ok {
+			return 0, false
+		}
+		i, power = len(b), power+e
+	}
+	// 19 digits do not overflow the mantissa.
+	if i != len(b) || count == 0 || count > 19 || digits >= 1<<53 || power < -22 || power > 22 {
+		return 0, false
+	}
+	x := float64(digits)
+	if power < 0 {
+		x /= powers[-power]
+	} else {
+		x *= powers[power]
+	}
+	if negative {
+		x = -x
+	}
+	return x, true
+}
+
+// parseExponent reads up to three digits with a sign.
+func parseExponent(b []byte) (int, bool) {
+	sign := 1
+	if len(b) > 0 && (b[0] == '-' || b[0] == '+') {
+		if b[0] == '-' {
+			sign = -1
+		}
+		b = b[1:]
+	}
+	if len(b) == 0 || len(b) > 3 {
+		return 0, false
+	}
+	n := 0
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return sign * n, true
+}
+
+var powers = [...]float64{
+	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 }
 
 func parseClock(b []byte) (float64, bool) {
@@ -33,8 +122,8 @@ func parseClock(b []byte) (float64, bool) {
 	}
 	seconds := 0.0
 	for i, p := range parts {
-		x, err := strconv.ParseFloat(string(p), 64)
-		if err != nil || x < 0 || i > 0 && x >= 60 {
+		x, ok := parseFloat(p)
+		if !ok || x < 0 || i > 0 && x >= 60 {
 			return 0, false
 		}
 		seconds = seconds*60 + x
@@ -104,3 +193,23 @@ func median(list []float64) float64 {
 	}
 	return s[len(s)/2]
 }
+
+// appendFields appends what stands between spaces, as bytes.Fields gives it for
+// ASCII, without memory of its own.
+func appendFields(to [][]byte, b []byte) [][]byte {
+	for i := 0; i < len(b); {
+		for i < len(b) && isSpace[b[i]] {
+			i++
+		}
+		from := i
+		for i < len(b) && !isSpace[b[i]] {
+			i++
+		}
+		if i > from {
+			to = append(to, b[from:i])
+		}
+	}
+	return to
+}
+
+var isSpace = [256]bool{' ': true, '\t': true, '\n': true, '\v': true, '\f': true, '\r': true}

@@ -4,8 +4,7 @@ package read
 
 import (
 	"bytes"
-	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 )
 
@@ -26,26 +25,26 @@ type osuReader struct {
 	variant string // a suffix where one test prints several tables
 	columns []osuColumn
 	sized   bool
-	series  map[string]Series
+	series  map[string]*Series
 	primary string
 	metrics map[string]Value
+	fields  [][]byte // of a row
 	rows    int
 	full    bool
 	invalid bool
 }
 
-type osuColumn struct{ name, slug, unit string }
-
-func newOSUReader() lineReader {
-	return &osuReader{series: map[string]Series{}, metrics: map[string]Value{}}
+type osuColumn struct {
+	name, slug, unit string
+	series           *Series // nil until the table's first row
 }
 
-var (
-	osuTitle   = regexp.MustCompile(`^# OSU (.*?)\s+Test\b`)
-	osuDevice  = regexp.MustCompile(`^(MPI|OpenSHMEM|UPC\+\+|UPC|NCCL|RCCL)(?:-[A-Za-z_-]+)?(?:\s|$)`)
-	osuBetween = regexp.MustCompile(`\s{2,}|\)\s+`)
-	osuUnit    = regexp.MustCompile(`^(.*?)\s*\(([^()]*)\)?$`)
-)
+func newOSUReader() lineReader {
+	return &osuReader{series: map[string]*Series{}, metrics: map[string]Value{}}
+}
+
+// osuDevices are the libraries with which a title begins; MPI-CUDA is one of MPI.
+var osuDevices = []string{"MPI", "OpenSHMEM", "UPC++", "UPC", "NCCL", "RCCL"}
 
 func (o *osuReader) line(b []byte) {
 	b = bytes.TrimSpace(b)
@@ -57,12 +56,17 @@ func (o *osuReader) line(b []byte) {
 		return
 	}
 	s := string(b)
-	if m := osuTitle.FindStringSubmatch(s); m != nil {
-		o.name, o.columns = osuName(m[1]), nil
-		return
+	if title, ok := strings.CutPrefix(s, "# OSU "); ok {
+		if title, _, ok = strings.Cut(title, " Test"); ok {
+			o.name, o.columns = osuName(strings.TrimSpace(title)), nil
+			return
+		}
 	}
 	if kind, ok := strings.CutPrefix(s, "# Datatype: "); ok && o.rows > 0 {
 		o.variant = "_" + slug(kind)
+		for i := range o.columns {
+			o.columns[i].series = nil
+		}
 		return
 	}
 	o.header(strings.TrimSpace(strings.TrimLeft(s, "#")))
@@ -75,29 +79,34 @@ func (o *osuReader) header(s string) {
 		return
 	}
 	o.sized, o.columns = sized, nil
-	for _, c := range osuBetween.Split(s, -1) {
-		o.columns = append(o.columns, newOSUColumn(c))
+	// Two spaces are between columns, or one that follows a unit.
+	s = strings.ReplaceAll(strings.ReplaceAll(s, "\t", "  "), ") ", ")  ")
+	for c := range strings.SplitSeq(s, "  ") {
+		if c = strings.TrimSpace(c); c != "" {
+			o.columns = append(o.columns, newOSUColumn(c))
+		}
 	}
 	if sized {
 		o.columns = o.columns[1:]
 	}
 }
 
-// newOSUColumn reads one such as "Min Latency(us", whose parenthesis the split
-// took, "Bandwidth (MB/s)" or "Messages/s".
+// newOSUColumn reads one such as "Min Latency(us)", "Bandwidth (MB/s)" or
+// "Messages/s".
 func newOSUColumn(c string) osuColumn {
-	if m := osuUnit.FindStringSubmatch(c); m != nil {
-		return osuColumn{m[1], slug(m[1]), m[2]}
+	if name, unit, ok := strings.Cut(c, "("); ok {
+		name = strings.TrimSpace(name)
+		return osuColumn{name: name, slug: slug(name), unit: strings.TrimSuffix(unit, ")")}
 	}
 	switch c {
 	case "MB/s":
-		return osuColumn{c, "bandwidth", c}
+		return osuColumn{name: c, slug: "bandwidth", unit: c}
 	case "Messages/s":
-		return osuColumn{c, "messages", "1/s"}
+		return osuColumn{name: c, slug: "messages", unit: "1/s"}
 	case "Iterations":
-		return osuColumn{c, "iterations", "count"}
+		return osuColumn{name: c, slug: "iterations", unit: "count"}
 	}
-	return osuColumn{c, slug(c), ""}
+	return osuColumn{name: c, slug: slug(c)}
 }
 
 // row takes a line of numbers as wide as the header, or wider by a word such
@@ -106,11 +115,11 @@ func (o *osuReader) row(b []byte) {
 	if len(o.columns) == 0 || (b[0] < '0' || b[0] > '9') && b[0] != '.' {
 		return
 	}
-	fields := bytes.Fields(b)
-	size := 0.0
+	o.fields = appendFields(o.fields[:0], b)
+	fields, size := o.fields, 0.0
 	if o.sized {
-		x, err := strconv.ParseFloat(string(fields[0]), 64)
-		if err != nil || len(fields) < 2 {
+		x, ok := parseFloat(fields[0])
+		if !ok || len(fields) < 2 {
 			return
 		}
 		size, fields = x, fields[1:]
@@ -119,11 +128,10 @@ func (o *osuReader) row(b []byte) {
 		return
 	}
 	for i, f := range fields {
-		x, err := strconv.ParseFloat(string(f), 64)
-		switch {
-		case err != nil && i == 0:
+		switch x, ok := parseFloat(f); {
+		case !ok && i == 0:
 			return // a line of words
-		case err != nil:
+		case !ok:
 			o.invalid = o.invalid || string(f) == "Fail"
 		case i < len(o.columns):
 			o.add(i, size, x)
@@ -133,11 +141,22 @@ func (o *osuReader) row(b []byte) {
 }
 
 func (o *osuReader) add(column int, size, x float64) {
-	c := o.columns[column]
+	c := &o.columns[column]
 	if !o.sized {
 		o.metrics[c.slug] = Value{x, c.unit}
 		return
 	}
+	if c.series == nil {
+		c.series = o.open(column)
+	}
+	if o.full = o.full || len(c.series.Points) >= MaxPoints; !o.full {
+		c.series.Points = append(c.series.Points, [2]float64{size, x})
+	}
+}
+
+// open gives the series of a column.
+func (o *osuReader) open(column int) *Series {
+	c := o.columns[column]
 	name := o.name + o.variant
 	if column > 0 {
 		name += "_" + strings.TrimSuffix(c.slug, "_latency")
@@ -145,27 +164,32 @@ func (o *osuReader) add(column int, size, x float64) {
 		o.primary = name
 	}
 	s := o.series[name]
-	s.Unit = [2]string{"bytes", c.unit}
-	if o.full = o.full || len(s.Points) >= MaxPoints; !o.full {
-		s.Points = append(s.Points, [2]float64{size, x})
+	if s == nil {
+		s = &Series{}
+		o.series[name] = s
 	}
-	o.series[name] = s
+	s.Unit = [2]string{"bytes", c.unit}
+	return s
 }
 
 func (o *osuReader) finish(r *Run) string {
 	for name, v := range o.metrics {
 		r.metric(name, v.Value, v.Unit)
 	}
-	if len(o.series) > 0 {
-		r.Series = o.series
+	for name, s := range o.series {
+		r.series(name, *s)
 	}
-	for _, p := range o.series[o.primary].Points {
+	primary := r.Series[o.primary]
+	for _, p := range primary.Points {
 		for _, at := range []struct {
 			size float64
 			name string
 		}{{8, "at_8B"}, {1 << 20, "at_1MiB"}} {
-			if _, done := r.Metrics[at.name]; p[0] == at.size && !done {
-				r.metric(at.name, p[1], o.series[o.primary].Unit[1])
+			if p[0] != at.size {
+				continue
+			}
+			if _, done := r.Metrics[at.name]; !done {
+				r.metric(at.name, p[1], primary.Unit[1])
 			}
 		}
 	}
@@ -215,8 +239,9 @@ var osuNames = map[string]string{
 // osuName gives the program's name for its title: "MPI Allreduce Latency" is
 // osu_allreduce, "MPI Non-blocking Allreduce Latency" is osu_iallreduce.
 func osuName(title string) string {
-	if m := osuDevice.FindString(title); m != "" {
-		title = title[len(m):]
+	word, rest, _ := strings.Cut(title, " ")
+	if device, _, _ := strings.Cut(word, "-"); slices.Contains(osuDevices, device) {
+		title = rest
 	}
 	s := slug(title)
 	if n, ok := osuNames[s]; ok {
@@ -233,9 +258,18 @@ func osuName(title string) string {
 	return prefix + s
 }
 
-var notWord = regexp.MustCompile(`[^a-z0-9]+`)
-
 // slug makes a name of lower-case words joined by underscores.
 func slug(s string) string {
-	return strings.Trim(notWord.ReplaceAllString(strings.ToLower(s), "_"), "_")
+	b := make([]byte, 0, len(s))
+	for _, c := range []byte(s) {
+		switch {
+		case 'A' <= c && c <= 'Z':
+			b = append(b, c|' ')
+		case 'a' <= c && c <= 'z' || '0' <= c && c <= '9':
+			b = append(b, c)
+		case len(b) > 0 && b[len(b)-1] != '_':
+			b = append(b, '_')
+		}
+	}
+	return strings.Trim(string(b), "_")
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"regexp"
 	"regexp/syntax"
+	"unicode/utf8"
 )
 
 // pattern matches an expression as package regexp does, several times as fast
@@ -13,15 +14,17 @@ import (
 // groups in a row. Other expressions, and lines on which it would go back and
 // forth too often, are left to package regexp.
 type pattern struct {
-	re    *regexp.Regexp
-	steps []step // nil where package regexp does it all
-	text  []byte // of the first step, where that is a text
+	re     *regexp.Regexp
+	groups int
+	steps  []step // nil where package regexp does it all
+	text   []byte // of the first step, where that is a text
 }
 
 type stepKind uint8
 
 const (
-	stepText stepKind = iota
+	stepText  stepKind = iota
+	stepTexts          // one of several, the first that fits before the others
 	stepClass
 	stepOpen  // a group opens
 	stepClose // and closes
@@ -32,13 +35,18 @@ const (
 type step struct {
 	kind  stepKind
 	text  []byte
+	texts []string
 	class *[256]bool
+	until int  // as outside gives it
 	least int  // of stepClass: 0 or 1
 	many  bool // or at most 1
+	lazy  bool // the shortest run first
 	// certain says that what follows cannot begin with the class, so that only
 	// the longest run can match.
 	certain bool
-	group   int
+	// before is the byte with which what follows begins, where it is one.
+	before int
+	group  int
 }
 
 func newPattern(expression string) (*pattern, error) {
@@ -46,12 +54,12 @@ func newPattern(expression string) (*pattern, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pattern{re: re}
+	p := &pattern{re: re, groups: re.NumSubexp()}
 	tree, err := syntax.Parse(expression, syntax.Perl)
 	if err != nil {
 		return nil, err
 	}
-	if steps, ok := appendSteps(nil, tree.Simplify()); ok && len(steps) > 0 && re.NumSubexp() < maxGroups {
+	if steps, ok := appendSteps(nil, tree.Simplify()); ok && len(steps) > 0 && p.groups < maxGroups {
 		p.steps = steps
 		p.settle()
 	}
@@ -82,13 +90,23 @@ func appendSteps(to []step, re *syntax.Regexp) ([]step, bool) {
 		to, ok := appendSteps(append(to, step{kind: stepOpen, group: re.Cap}), re.Sub[0])
 		return append(to, step{kind: stepClose, group: re.Cap}), ok
 	case syntax.OpPlus, syntax.OpStar, syntax.OpQuest:
-		s := step{kind: stepClass, many: re.Op != syntax.OpQuest}
+		s := step{kind: stepClass, many: re.Op != syntax.OpQuest, lazy: !greedy}
 		if re.Op == syntax.OpPlus {
 			s.least = 1
 		}
 		var ok bool
 		s.class, ok = classOf(re.Sub[0], s.many)
-		return append(to, s), ok && greedy
+		return append(to, s), ok
+	case syntax.OpAlternate:
+		var texts []string
+		for _, sub := range re.Sub {
+			one := exactly(sub)
+			if one == nil {
+				return nil, false
+			}
+			texts = append(texts, one...)
+		}
+		return append(to, step{kind: stepTexts, texts: texts}), true
 	default:
 		class, ok := classOf(re, false)
 		return append(to, step{kind: stepClass, class: class, least: 1}), ok
@@ -141,19 +159,20 @@ func (p *pattern) settle() {
 		if s.kind != stepClass {
 			continue
 		}
+		s.until, s.before = outside(s.class), someByte
 		next := i + 1
 		for next < len(p.steps) && (p.steps[next].kind == stepOpen || p.steps[next].kind == stepClose) {
 			next++
 		}
 		if next == len(p.steps) {
-			s.certain = true // the longest is the first that matches
+			s.certain = !s.lazy // the longest is the first that matches
 			continue
 		}
 		switch n := p.steps[next]; {
 		case n.kind == stepEnd:
 			s.certain = true
 		case n.kind == stepText:
-			s.certain = !s.class[n.text[0]]
+			s.certain, s.before = !s.class[n.text[0]], int(n.text[0])
 		case n.kind == stepClass && n.least > 0:
 			s.certain = true
 			for b := range n.class {
@@ -163,8 +182,68 @@ func (p *pattern) settle() {
 	}
 }
 
-// find gives what regexp.FindSubmatchIndex gives.
-func (p *pattern) find(line []byte) []int {
+// head gives the bytes that can be the first in a line that are no space, and the
+// text that follows from there on, if there is one. None is known of a line
+// where the expression does not begin with its start.
+func (p *pattern) head() (first [256]bool, text []byte) {
+	if len(p.steps) == 0 || p.steps[0].kind != stepBegin {
+		return first, nil
+	}
+	known := false
+	for _, s := range p.steps[1:] {
+		switch s.kind {
+		case stepOpen, stepClose:
+			continue
+		case stepText:
+			rest := bytes.TrimLeft(s.text, " \t\n\v\f\r")
+			if len(rest) == 0 {
+				continue
+			}
+			if first[rest[0]] = true; !known {
+				text = rest
+			}
+			return first, text
+		case stepClass:
+			spaces := false
+			for b, in := range s.class {
+				spaces = spaces || in && isSpace[b]
+				first[b] = first[b] || in && !isSpace[b]
+				known = known || first[b]
+			}
+			if s.least > 0 && !spaces {
+				return first, nil
+			}
+			continue
+		}
+		break
+	}
+	return [256]bool{}, nil
+}
+
+// outside gives the only byte that ends a run of a class. It is anyByte where
+// none does, for a line has no end of line in it, and someByte where several do.
+func outside(class *[256]bool) int {
+	only := anyByte
+	for b, in := range class {
+		if in || b == '\n' {
+			continue
+		}
+		if only != anyByte {
+			return someByte
+		}
+		only = b
+	}
+	return only
+}
+
+const (
+	anyByte  = 256
+	someByte = -1
+)
+
+// find gives what regexp.FindSubmatchIndex gives, in the memory of into. The
+// line has no end of line in it.
+func (p *pattern) find(line []byte, into []int) []int {
 	if p.steps == nil {
 		return p.re.FindSubmatchIndex(line)
 	}
@@ -178,8 +257,7 @@ func (p *pattern) find(line []byte) []int {
 			from += i
 		}
 		if w.from(0, from) {
-			found := make([]int, 2*(p.re.NumSubexp()+1))
-			copy(found, w.groups[:])
+			found := append(into[:0], w.groups[:2*(p.groups+1)]...)
 			found[0], found[1] = from, w.end
 			return found
 		}
@@ -193,8 +271,6 @@ func (p *pattern) find(line []byte) []int {
 	return nil
 }
 
-func (p *pattern) match(line []byte) bool { return p.find(line) != nil }
-
 // walk is one attempt at a line.
 type walk struct {
 	steps  []step
@@ -206,7 +282,7 @@ type walk struct {
 
 const maxGroups = 10
 
-// from matches the steps from number i at a place, the longest runs first.
+// from matches the steps from number i at a place.
 func (w *walk) from(i, at int) bool {
 	for ; i < len(w.steps); i++ {
 		s := &w.steps[i]
@@ -216,6 +292,16 @@ func (w *walk) from(i, at int) bool {
 				return false
 			}
 			at += len(s.text)
+		case stepTexts:
+			for _, text := range s.texts {
+				if w.budget--; w.budget < 0 {
+					return false
+				}
+				if len(w.b)-at >= len(text) && string(w.b[at:at+len(text)]) == text && w.from(i+1, at+len(text)) {
+					return true
+				}
+			}
+			return false
 		case stepOpen:
 			w.groups[2*s.group] = at
 		case stepClose:
@@ -229,28 +315,65 @@ func (w *walk) from(i, at int) bool {
 				return false
 			}
 		case stepClass:
-			end := at
-			for end < len(w.b) && s.class[w.b[end]] && (s.many || end == at) {
-				end++
-			}
+			end := s.run(w.b, at)
 			if w.budget -= end - at + 1; w.budget < 0 || end-at < s.least {
 				return false
 			}
-			if s.certain {
-				at = end
-				continue
+			if !s.certain {
+				return w.choose(i, at+s.least, end)
 			}
-			for ; end >= at+s.least; end-- {
-				if w.from(i+1, end) {
-					return true
-				}
-				if w.budget--; w.budget < 0 {
-					return false
-				}
-			}
-			return false
+			at = end
 		}
 	}
 	w.end = at
 	return true
+}
+
+// run gives the end of the longest run of a class.
+func (s *step) run(b []byte, at int) int {
+	if !s.many {
+		if at < len(b) && s.class[b[at]] {
+			at++
+		}
+		return at
+	}
+	switch s.until {
+	case anyByte:
+		return len(b)
+	case someByte:
+		for at < len(b) && s.class[b[at]] {
+			at++
+		}
+		return at
+	}
+	if n := bytes.IndexByte(b[at:], byte(s.until)); n >= 0 {
+		return at + n
+	}
+	return len(b)
+}
+
+// choose matches the steps after number i at the first place from which they
+// match, the longest run first or last.
+func (w *walk) choose(i, least, most int) bool {
+	s := &w.steps[i]
+	at, by := most, -1
+	if s.lazy {
+		at, by = least, 1
+	}
+	for ; at >= least && at <= most; at += by {
+		if s.before >= 0 && (at == len(w.b) || int(w.b[at]) != s.before) {
+			continue
+		}
+		if at < len(w.b) && !utf8.RuneStart(w.b[at]) {
+			w.budget = -1 // within a character: package regexp counts those
+			return false
+		}
+		if w.from(i+1, at) {
+			return true
+		}
+		if w.budget--; w.budget < 0 {
+			return false
+		}
+	}
+	return false
 }

@@ -40,7 +40,7 @@ type rule struct {
 
 // rules are those of one application, ready to run.
 type rules struct {
-	all     []rule
+	all     []rule // in the order of their kinds
 	metrics []metricRule
 	// values are the metrics by name, in the order of their first rule.
 	values  []spec.Metric
@@ -49,11 +49,19 @@ type rules struct {
 	begins  int
 	// formulas are computed in their order, when all else is known.
 	formulas []computed
-	search   *searcher
-	// byLiteral are the rules that a literal calls for.
+	// A line is tried on a rule when it has one of the rule's literals, or
+	// begins as the rule's matches do, spaces apart.
+	search    *searcher
 	byLiteral [][]int32
-	// always are the rules that require no literal.
+	byHead    [256][]head
+	// always are the rules with which every line is tried.
 	always []int32
+}
+
+// head calls for a rule where a line begins with a text, which may be empty.
+type head struct {
+	text []byte
+	rule int32
 }
 
 // computed is a value that a formula gives.
@@ -129,12 +137,8 @@ func (c *rules) add(k kind, index int, expression, text, from string) error {
 	if err != nil {
 		return err
 	}
-	same := slices.IndexFunc(c.all, func(r rule) bool { return r.re.re.String() == expression })
-	if same < 0 {
-		same = len(c.all)
-	}
 	group := max(re.re.SubexpIndex("value"), min(1, re.re.NumSubexp()))
-	c.all = append(c.all, rule{k, index, re, same, group, text, required(expression), from})
+	c.all = append(c.all, rule{kind: k, index: index, re: re, group: group, text: text, literals: required(expression), from: from})
 	return nil
 }
 
@@ -179,9 +183,25 @@ func (c *rules) addMetric(i int, m spec.Metric, all []spec.Metric) error {
 	return nil
 }
 
-// index builds the searcher over all literals, the wrapper layer's and those of
+// index puts the rules in order and builds the searcher over all literals, the wrapper layer's and those of
 // hints included.
 func (c *rules) index() {
+	for i, h := range hints {
+		c.all = append(c.all, rule{kind: kindHint, index: i, literals: []string{h.text}})
+	}
+	slices.SortStableFunc(c.all, func(a, b rule) int { return int(a.kind - b.kind) })
+	first := map[string]int{}
+	for i := range c.all {
+		r := &c.all[i]
+		if r.same = i; r.re == nil {
+			continue
+		}
+		if same, ok := first[r.re.re.String()]; ok {
+			r.same = same
+		} else {
+			first[r.re.re.String()] = i
+		}
+	}
 	number := map[string]int{}
 	var literals []string
 	literal := func(l string, rule int32) {
@@ -199,10 +219,10 @@ func (c *rules) index() {
 	for _, m := range markers {
 		literal(m.text, -1)
 	}
-	for i, h := range hints {
-		c.all = append(c.all, rule{kind: kindHint, index: i, literals: []string{h.text}})
-	}
 	for i := range c.all {
+		if r := &c.all[i]; r.re != nil && c.addHead(r.re, int32(i), shortest(r.literals)) {
+			continue
+		}
 		for _, l := range c.all[i].literals {
 			literal(l, int32(i))
 		}
@@ -213,21 +233,72 @@ func (c *rules) index() {
 	c.search = newSearcher(literals)
 }
 
+// addHead lists a rule by the bytes with which its matches begin, where that
+// looks better than to search for its literals: short ones slow the search down
+// for all, and a text that begins a line is seldom found in its middle.
+func (c *rules) addHead(p *pattern, rule int32, literal int) bool {
+	const window, most = 5, 16
+	first, text := p.head()
+	n := 0
+	for _, in := range first {
+		if in {
+			n++
+		}
+	}
+	if n == 0 || n > most || literal >= window && text == nil {
+		return false
+	}
+	for b, in := range first {
+		if in {
+			c.byHead[b] = append(c.byHead[b], head{text, rule})
+		}
+	}
+	return true
+}
+
 // memo keeps the matches on one line: several rules often read one expression.
 type memo struct {
 	turn  uint32 // of the line
 	at    []uint32
 	match [][]int
+	room  [][]int // for the next match
+	// numbers are those of the matches, where read is the line's turn.
+	numbers []number
+	read    []uint32
 }
 
-func newMemo(rules int) memo { return memo{at: make([]uint32, rules), match: make([][]int, rules)} }
+type number struct {
+	x  float64
+	ok bool
+}
+
+func newMemo(rules int) memo {
+	return memo{
+		at: make([]uint32, rules), match: make([][]int, rules), room: make([][]int, rules),
+		numbers: make([]number, rules), read: make([]uint32, rules),
+	}
+}
 
 func (m *memo) find(r *rule, line []byte) []int {
 	if m.at[r.same] != m.turn {
 		m.at[r.same] = m.turn
-		m.match[r.same] = r.re.find(line)
+		found := r.re.find(line, m.room[r.same])
+		if m.match[r.same] = found; found != nil {
+			m.room[r.same] = found
+		}
 	}
 	return m.match[r.same]
+}
+
+// number reads the group of a match.
+func (m *memo) number(r *rule, line []byte, match []int) (float64, bool) {
+	if m.read[r.same] != m.turn {
+		m.read[r.same] = m.turn
+		x, ok := parseNumber(line[match[2*r.group]:match[2*r.group+1]])
+		m.numbers[r.same] = number{x, ok}
+	}
+	n := m.numbers[r.same]
+	return n.x, n.ok
 }
 
 // expand gives the text of a match: the template's, the group's, or the line.

@@ -102,3 +102,10 @@ func (r *Run) metric(name string, value float64, unit string) {
 	}
 	r.Metrics[name] = Value{value, unit}
 }
+
+func (r *Run) series(name string, s Series) {
+	if r.Series == nil {
+		r.Series = map[string]Series{}
+	}
+	r.Series[name] = s
+}

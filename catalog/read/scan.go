@@ -13,39 +13,44 @@ func (m *machine) block(b []byte, long bool) {
 	if long {
 		m.current.run().flag("long-lines")
 	}
-	every := m.lines != nil || len(m.rules.always) > 0
-	m.b, m.noted = b, 0
+	m.b, m.noted, m.returns = b, 0, bytes.IndexByte(b, '\r') >= 0
+	hit := -1 // where the next literal is
 	for i := 0; i < len(b) && m.err == nil && !m.stopped; {
-		from := i
-		if m.mode == modeText && !every {
-			from, m.ids = m.rules.search.next(b, i, m.ids[:0])
-			if from == len(b) {
-				break
-			}
-		}
-		m.start = bytes.LastIndexByte(b[i:from], '\n') + 1 + i
-		end := len(b)
-		if n := bytes.IndexByte(b[from:], '\n'); n >= 0 {
-			end = from + n
-		}
-		line := b[m.start:end]
-		i = end + 1
+		m.start = i
+		end := lineEnd(b, i)
+		line := b[i:end]
+		i = min(end+1, len(b))
 		if m.mode != modeText && m.data(line) {
 			m.noted = i
 			continue
 		}
-		m.search(line)
-		if mark, ok := m.marking(line); ok {
-			m.note(m.start)
-			m.noted = i
-			m.handle(mark)
-			continue
+		if hit < m.start {
+			hit, m.hits = m.rules.search.next(b, m.start, m.hits[:0])
+		}
+		m.ids = m.ids[:0]
+		if hit < end {
+			m.ids = append(m.ids, m.hits...)
+			m.search(line, hit-m.start+1)
+			if mark, ok := m.marking(line); ok {
+				m.note(m.start)
+				m.noted = i
+				m.handle(mark)
+				continue
+			}
 		}
 		m.text(line)
 	}
 	if m.mode == modeText {
 		m.note(len(b))
 	}
+}
+
+// lineEnd gives the end of the line that holds the place i.
+func lineEnd(b []byte, i int) int {
+	if n := bytes.IndexByte(b[i:], '\n'); n >= 0 {
+		return i + n
+	}
+	return len(b)
 }
 
 // note tells the run about the text of the block up to an offset.
@@ -56,14 +61,10 @@ func (m *machine) note(to int) {
 	}
 }
 
-// search lists the literals of a line in ids.
-func (m *machine) search(line []byte) {
-	m.ids = m.ids[:0]
-	for i := 0; i < len(line); i++ {
+// search adds the literals of a line from a place on to ids.
+func (m *machine) search(line []byte, from int) {
+	for i := from; i < len(line); i++ {
 		i, m.ids = m.rules.search.next(line, i, m.ids)
-		if i >= len(line) {
-			return
-		}
 	}
 }
 
@@ -72,41 +73,38 @@ func (m *machine) marking(line []byte) (marking, bool) {
 	if m.whole || !slices.ContainsFunc(m.ids, func(id int32) bool { return int(id) < len(markers) }) {
 		return marking{}, false
 	}
-	return findMarking(line)
+	return findMarking(line, m.ids)
 }
 
 // text hands a line to the application's rules. A carriage return overwrites
 // what a terminal shows: the parts are lines of their own.
 func (m *machine) text(line []byte) {
-	line = bytes.TrimRight(line, "\r")
-	if bytes.IndexByte(line, '\r') < 0 {
+	if !m.returns || bytes.IndexByte(line, '\r') < 0 {
 		m.apply(line)
 		return
 	}
-	for part := range bytes.SplitSeq(line, []byte("\r")) {
+	for part := range bytes.SplitSeq(bytes.TrimRight(line, "\r"), []byte("\r")) {
 		m.apply(part)
 	}
 }
 
-// apply runs the rules that the line's literals call for, in their order.
+// apply runs the rules that the line's literals and its head call for, in their
+// order. Most lines call for none.
 func (m *machine) apply(line []byte) {
-	m.memo.turn++
 	m.todo = append(m.todo[:0], m.rules.always...)
-	for _, id := range m.ids {
-		for _, r := range m.rules.byLiteral[id] {
-			if m.stamp[r] != m.memo.turn {
-				m.stamp[r] = m.memo.turn
-				m.todo = append(m.todo, r)
-			}
-		}
+	m.call(line)
+	if len(m.todo) > 0 {
+		m.memo.turn++
 	}
-	slices.SortFunc(m.todo, func(a, b int32) int {
-		if d := m.rules.all[a].kind - m.rules.all[b].kind; d != 0 {
-			return int(d)
-		}
-		return int(a - b)
-	})
+	if !slices.IsSorted(m.todo) {
+		slices.Sort(m.todo)
+	}
+	last := int32(-1)
 	for _, id := range m.todo {
+		if id == last {
+			continue // two literals called for it
+		}
+		last = id
 		r := &m.rules.all[id]
 		if p := m.current.printed; p != nil && r.from != "" {
 			p.try(r, line, &m.memo)
@@ -124,11 +122,30 @@ func (m *machine) apply(line []byte) {
 	}
 }
 
+// call lists the rules that a line calls for in todo.
+func (m *machine) call(line []byte) {
+	for _, id := range m.ids {
+		m.todo = append(m.todo, m.rules.byLiteral[id]...)
+	}
+	i := 0
+	for i < len(line) && isSpace[line[i]] {
+		i++
+	}
+	if i == len(line) {
+		return
+	}
+	for _, h := range m.rules.byHead[line[i]] {
+		if bytes.HasPrefix(line[i:], h.text) {
+			m.todo = append(m.todo, h.rule)
+		}
+	}
+}
+
 // begin cuts where the application begins again after it has shown a result.
 // Between marks nothing is cut: the script said that it is one run.
 func (m *machine) begin(r *rule, line []byte) {
 	c := m.current.run()
-	if !r.re.match(line) {
+	if m.memo.find(r, line) == nil {
 		return
 	}
 	if c.begun[r.index] && !m.whole {
@@ -147,16 +164,16 @@ func (m *machine) begin(r *rule, line []byte) {
 // held is how many runs of one launch wait for what the launch's end tells.
 const held = 1 << 10
 
-// giveEarly gives out the first run of a launch that holds too many to wait.
+// giveEarly gives out half of the runs of a launch that holds too many to wait.
 func (m *machine) giveEarly() {
 	s := m.current
-	if len(s.runs) <= held {
+	if len(s.runs) < held {
 		return
 	}
-	first := *s
-	first.runs = []*collector{s.runs[0], s.runs[1]}
-	m.giveRun(&first, 0)
-	s.runs = slices.Delete(s.runs, 0, 1)
+	for i := range held / 2 {
+		m.giveRun(s, i)
+	}
+	s.runs = slices.Delete(s.runs, 0, held/2)
 }
 
 func (m *machine) tooMany(what string) {

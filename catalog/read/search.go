@@ -18,7 +18,7 @@ type searcher struct {
 
 const hashes = 1 << 12
 
-func hash(a, b byte) uint32 { return uint32(a)<<4 ^ uint32(b) }
+func hash(a, b byte) uint32 { return (uint32(a)<<4 ^ uint32(b)) % hashes }
 
 // newSearcher takes literals of two bytes at least.
 func newSearcher(literals []string) *searcher {
@@ -48,12 +48,13 @@ func (s *searcher) next(b []byte, i int, ids []int32) (int, []int32) {
 		return len(b), ids
 	}
 	found := len(ids)
-	for last := s.window - 1; i+last < len(b); {
-		h := hash(b[i+last-1], b[i+last])
+	for last := i + s.window - 1; last < len(b); {
+		h := hash(b[last-1], b[last])
 		if jump := s.shift[h]; jump > 0 {
-			i += int(jump)
+			last += int(jump)
 			continue
 		}
+		i = last - s.window + 1
 		for _, id := range s.bucket[h] {
 			if bytes.HasPrefix(b[i:], s.literals[id]) {
 				ids = append(ids, id)
@@ -62,7 +63,7 @@ func (s *searcher) next(b []byte, i int, ids []int32) (int, []int32) {
 		if len(ids) > found {
 			return i, ids
 		}
-		i++
+		last++
 	}
 	return len(b), ids
 }

@@ -4,7 +4,6 @@ package read
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,14 +139,22 @@ func option(args []string, names ...string) int {
 	return 0
 }
 
-var iterationAtEnd = regexp.MustCompile(`(?:^|[-_.])iter(?:ation)?[-_.]?([0-9]{1,9})$`)
-
+// iteration gives the number at the end of a name such as lammps-iter-3.
 func iteration(id string) *int {
-	if m := iterationAtEnd.FindStringSubmatch(id); m != nil {
-		n, _ := strconv.Atoi(m[1])
-		return &n
+	const joints = "-_."
+	name := strings.TrimRight(id, "0123456789")
+	n, err := strconv.Atoi(id[len(name):])
+	if err != nil || len(id)-len(name) > 9 {
+		return nil
 	}
-	return nil
+	if name != "" && strings.ContainsRune(joints, rune(name[len(name)-1])) {
+		name = name[:len(name)-1]
+	}
+	name, ok := strings.CutSuffix(strings.TrimSuffix(name, "ation"), "iter")
+	if !ok || name != "" && !strings.ContainsRune(joints, rune(name[len(name)-1])) {
+		return nil
+	}
+	return &n
 }
 
 // finished says whether the wrapper reached its end; known is false without a

@@ -36,10 +36,12 @@ type machine struct {
 	b     []byte // the block
 	start int    // of the line in b
 	noted int    // up to where the text of b was noted
-	ids   []int32
-	todo  []int32
-	stamp []uint32
-	memo  memo
+	// returns says that there are carriage returns in b.
+	returns bool
+	hits    []int32 // the literals at the next place with some
+	ids     []int32 // those of the line
+	todo    []int32 // the rules that the line calls for
+	memo    memo
 }
 
 type mode int
@@ -68,7 +70,7 @@ type segment struct {
 }
 
 func newMachine(app, file string, r *rules, lines func() lineReader, emit func(Run) bool) *machine {
-	m := &machine{app: app, file: file, rules: r, lines: lines, emit: emit, stamp: make([]uint32, len(r.all)), memo: newMemo(len(r.all))}
+	m := &machine{app: app, file: file, rules: r, lines: lines, emit: emit, memo: newMemo(len(r.all))}
 	m.current = m.open()
 	return m
 }
@@ -110,7 +112,9 @@ func (m *machine) data(line []byte) bool {
 	}
 	m.mode = modeText
 	if mode == modeEvents && m.current.attached {
-		if _, ok := findMarking(line); !ok {
+		m.ids = m.ids[:0]
+		m.search(line, 0)
+		if _, ok := m.marking(line); !ok {
 			m.close()
 			m.current.tail = true
 		}
@@ -121,7 +125,8 @@ func (m *machine) data(line []byte) bool {
 // handle takes a wrapper's mark.
 func (m *machine) handle(k marking) {
 	if len(bytes.TrimSpace(k.prefix)) > 0 {
-		m.search(k.prefix)
+		m.ids = m.ids[:0]
+		m.search(k.prefix, 0)
 		m.text(k.prefix)
 		m.current.run().text(k.prefix)
 	}
