@@ -55,6 +55,7 @@ type Journal struct {
 	dirty   chan struct{}
 	synced  *sync.Cond
 	durable int64
+	hurry   chan struct{} // closed by Close: an fsync need not wait for company
 	done    chan struct{}
 }
 
@@ -87,7 +88,8 @@ func OpenJournal(path string, replay func(ensemble.Event) error) (*Journal, erro
 		f.Close()
 		return nil, err
 	}
-	j := &Journal{path: path, file: f, size: size, durable: size, dirty: make(chan struct{}, 1), done: make(chan struct{})}
+	j := &Journal{path: path, file: f, size: size, durable: size,
+		dirty: make(chan struct{}, 1), hurry: make(chan struct{}), done: make(chan struct{})}
 	j.synced = sync.NewCond(&j.mu)
 	go j.syncLoop()
 	return j, nil
@@ -204,24 +206,24 @@ func (j *Journal) syncLoop() {
 			j.synced.Broadcast()
 		}
 		j.mu.Unlock()
-		time.Sleep(syncInterval)
+		select {
+		case <-time.After(syncInterval):
+		case <-j.hurry:
+		}
 	}
 }
 
 // Close waits for the disk, releases the lock and closes the file.
 func (j *Journal) Close() error {
-	err := j.Sync()
 	j.mu.Lock()
 	if j.closed {
 		j.mu.Unlock()
-		return os.ErrClosed
+		return fmt.Errorf("closing %s: %w", j.path, os.ErrClosed)
 	}
-	j.closed = true
-	close(j.dirty) // Append sends under the mutex and not once it is closed
+	j.closed = true // Append sends under the mutex, and no more from here
+	close(j.hurry)
+	close(j.dirty)
 	j.mu.Unlock()
 	<-j.done
-	if err == nil {
-		err = j.err // of what was appended meanwhile; nobody writes it any more
-	}
-	return errors.Join(err, j.file.Close())
+	return errors.Join(j.err, j.file.Close()) // nobody writes j.err any more
 }
