@@ -13,6 +13,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,11 @@ func Records(ctx context.Context, d run.Dir, e *spec.Ensemble) iter.Seq2[Record,
 		submitted := map[string]time.Time{} // by job; its last submission
 		stop := errors.New("enough")
 		err := d.Events(func(ev ensemble.Event) error {
+			if ev.Job != "" { // a run from elsewhere must not name files outside it
+				if err := ensemble.CheckID(ev.Job); err != nil {
+					return err
+				}
+			}
 			switch ev.Name {
 			case ensemble.Submit:
 				submitted[ev.Job] = ev.Time
@@ -68,18 +74,22 @@ func Records(ctx context.Context, d run.Dir, e *spec.Ensemble) iter.Seq2[Record,
 // event that ended it.
 func attempt(ctx context.Context, dir string, ev ensemble.Event, readers map[string]*read.Reader) (Record, error) {
 	var job ensemble.Job
-	if err := run.ReadJSON(filepath.Join(dir, run.JobFile), &job); err != nil {
-		return Record{}, err
-	}
 	var exit run.Exit
-	if err := run.ReadJSON(filepath.Join(dir, run.ExitFile), &exit); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	noJob, err := readJSON(filepath.Join(dir, run.JobFile), &job)
+	if err != nil {
 		return Record{}, err
 	}
+	noExit, err := readJSON(filepath.Join(dir, run.ExitFile), &exit)
+	if err != nil {
+		return Record{}, err
+	}
+	// An attempt that is lost has no exit; every one has a job, but for what a
+	// crash of the machine took along.
+	broken := noJob || noExit && ev.Status != ensemble.Lost
 	var out read.Run
 	if reader := readers[job.App]; reader != nil {
-		var err error
 		if out, err = reader.ReadFiles(ctx, run.Output(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			out = read.Run{Flags: []string{"unreadable"}} // the judge has said why
+			out = read.Run{Flags: []string{unreadable}} // the judge has said why
 		}
 	}
 	r := FromLog(out)
@@ -88,7 +98,7 @@ func attempt(ctx context.Context, dir string, ev ensemble.Event, readers map[str
 		r.Problem = job.Problem
 	}
 	r.Parameters = job.Parameters
-	r.Trial, r.Job, r.Attempt = job.ID, job.ID, ev.Attempt
+	r.Trial, r.Job, r.Attempt = ev.Job, ev.Job, ev.Attempt
 	if job.Repetition > 0 {
 		r.Iteration = &job.Repetition
 	}
@@ -96,9 +106,33 @@ func attempt(ctx context.Context, dir string, ev ensemble.Event, readers map[str
 	r.Command = strings.Join(job.Launch.Command, " ")
 	r.Status, r.Reason, r.ExitCode = ev.Status, ev.Reason, exit.ExitCode
 	r.Flags = append(exit.Flags, r.Flags...)
+	if broken && !slices.Contains(r.Flags, unreadable) {
+		r.Flags = append(r.Flags, unreadable)
+	}
 	r.Times.Start, r.Times.Finish = exit.Start, exit.Finish
 	r.Load, r.Resources = exit.Load, exit.Resources
 	return r, addSamples(&r, filepath.Join(dir, run.SamplesFile))
+}
+
+// unreadable flags a record of an attempt whose files are missing or broken in
+// part: what could be read is in it.
+const unreadable = "unreadable"
+
+// readJSON reads a JSON file into v. A file that is not there, or that makes no
+// sense, leaves v alone.
+func readJSON[T any](path string, v *T) (missing bool, err error) {
+	var read T
+	err = run.ReadJSON(path, &read)
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.As(err, &syntax), errors.As(err, &kind):
+		return true, nil
+	case err != nil:
+		return false, err
+	}
+	*v = read
+	return false, nil
 }
 
 // addSamples turns samples into series over the seconds since the application

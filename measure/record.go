@@ -47,7 +47,8 @@ type Record struct {
 	Reason   string          `json:"reason,omitempty"`
 	ExitCode *int            `json:"exit_code,omitempty"`
 	// Flags tell what to know before using the numbers: noisy, shared,
-	// oversubscribed, and those of catalog/read.
+	// oversubscribed, unreadable (files of the attempt are missing or broken), and
+	// those of catalog/read.
 	Flags   []string               `json:"flags,omitempty"`
 	Times   read.Times             `json:"times,omitzero"`
 	Metrics map[string]read.Value  `json:"metrics,omitempty"`
