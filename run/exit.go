@@ -52,7 +52,9 @@ type Step struct {
 type Resources struct {
 	UserSeconds   float64 `json:"user_s"`
 	SystemSeconds float64 `json:"system_s"`
-	// MaxRSSBytes is the largest resident set of any one process.
+	// MaxRSSBytes is the largest resident set of any one process. Linux counts a
+	// process for no less than the one that started it was before exec, which is
+	// some 20 MB for the supervisor: smaller programs show that.
 	MaxRSSBytes int64 `json:"max_rss_bytes"`
 }
 

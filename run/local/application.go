@@ -114,8 +114,19 @@ func (s *supervisor) application() error {
 	}
 	if failed == nil && (e.status.Signaled() || e.status.ExitStatus() != 0) {
 		failed = failf(ensemble.Failed, "%s", describeEnd(e.status))
+		s.fail(full(s.dir))
 	}
 	return failed
+}
+
+// full is an error where a file system has no space: an application that fails
+// there says nothing about itself.
+func full(dir string) error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil || fs.Blocks == 0 || fs.Bavail > 0 {
+		return nil
+	}
+	return &run.StorageError{Path: dir, Err: unix.ENOSPC}
 }
 
 // reportStart tells the driver, if it still lives.

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +115,14 @@ func TestAttemptsEndAsTheyShould(t *testing.T) {
 		{"a service that gets ready", func(j *ensemble.Job) {
 			j.Launch.Services = []spec.Service{{Command: []string{"sh", "-c", "echo listening; sleep 60"}, Ready: "^listening$"}}
 		}, []string{"true"}, ensemble.Succeeded, "", 0},
+		{"a program that a preparation made", func(j *ensemble.Job) {
+			j.Launch.Prepare = [][]string{{"sh", "-c", "printf '#!/bin/sh\nexit 5\n' > app; chmod +x app"}}
+		}, []string{"./app"}, ensemble.Failed, "exit code 5", 5},
+		{"a program in the job's own PATH", func(j *ensemble.Job) {
+			j.Launch.Files = map[string]string{"bin/of-the-job": "#!/bin/sh\nexit 6\n"}
+			j.Launch.Prepare = [][]string{{"chmod", "+x", "bin/of-the-job"}}
+			j.Launch.Env = []string{"PATH=bin:" + os.Getenv("PATH")}
+		}, []string{"sh", "-c", "of-the-job"}, ensemble.Failed, "exit code 6", 6},
 		{"a deck that leaves the directory", func(j *ensemble.Job) { j.Launch.Files = map[string]string{"../x": "y"} }, []string{"true"}, ensemble.Failed, "", -1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -184,6 +193,41 @@ func TestCancelLeavesNoProcess(t *testing.T) {
 		if b, err := os.ReadFile(p); err == nil && strings.Contains(string(b), d.Attempt("j", 1)) {
 			t.Errorf("%s is left", p)
 		}
+	}
+}
+
+func TestABusyMachineIsWaitedForAndFlagged(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		busy  float64
+		wait  time.Duration
+		share bool
+		flags []string
+		load  bool
+	}{
+		// No machine is idler than -1, and none busier than a thousand times itself.
+		{"a busy machine is flagged after the wait", -1, 250 * time.Millisecond, false, []string{"noisy"}, true},
+		{"an idle machine is not waited for", 1000, time.Hour, false, nil, true},
+		{"no guard does neither", -1, -1, false, nil, false},
+		{"jobs side by side cannot tell one another from others", -1, time.Hour, true, []string{"shared"}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			j := job("j", "sleep", "0.3")
+			j.Policy.Busy, j.Policy.IdleWait, j.Policy.Shared = c.busy, c.wait, c.share
+			d, _, err := carryOut(t, t.Context(), j)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := exitOf(t, d, "j", 1)
+			if !slices.Equal(e.Flags, c.flags) || (e.Load != nil) != c.load {
+				t.Errorf("got flags %v and load %v, want flags %v and a load: %v", e.Flags, e.Load, c.flags, c.load)
+			}
+			if e.Load != nil && c.busy < 0 && e.Load.WaitedSeconds < c.wait.Seconds() {
+				t.Errorf("waited %v s, want %v at least", e.Load.WaitedSeconds, c.wait)
+			}
+		})
 	}
 }
 

@@ -194,44 +194,23 @@ func TestDriverAndSupervisorKilledTogetherRepeatOnlyWhatWasNotFinished(t *testin
 	})
 }
 
-func TestAFullDiskEndsInAClearErrorWithAReadableJournal(t *testing.T) {
+func TestWhatASupervisorLeavesIsKilledWhenItDies(t *testing.T) {
 	t.Parallel()
-	disk := t.TempDir()
-	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=400k"); err != nil {
-		t.Skipf("a small file system cannot be mounted: %v", err)
+	flag := filepath.Join(t.TempDir(), "flag")
+	// The command's parent is the supervisor. One child leaves the session.
+	j := job("j", "sh", "-c", "test -e "+flag+" && exit; touch "+flag+"; sleep 600 & setsid -f sleep 600; kill -KILL $PPID; sleep 600")
+	d, s, err := carryOut(t, t.Context(), j)
+	if err != nil || s.Status[ensemble.Succeeded] != 1 {
+		t.Fatalf("got %v, %v, want one success", s.Status, err)
 	}
-	t.Cleanup(func() { _ = unix.Unmount(disk, 0) })
-	dir := filepath.Join(disk, "run")
-	d, err := run.Create(dir, emptyEnsemble())
-	if err != nil {
-		t.Fatal(err)
+	if _, err := os.Stat(filepath.Join(d.Attempt("j", 1), run.ExitFile)); err == nil {
+		t.Error("the attempt whose supervisor was killed has an exit")
 	}
-	out, err := exec.Command(os.Args[0], "drive", dir).CombinedOutput()
-	if err == nil {
-		t.Fatalf("the driver got through; the disk was not small enough\n%s", out)
+	if e := exitOf(t, d, "j", 2); e.Status != ensemble.Succeeded {
+		t.Errorf("the second attempt %s, want a success", e.Status)
 	}
-	if !strings.Contains(string(out), "no space left on device; free some space and go on with --resume") {
-		t.Errorf("got %q, want an error that names the full disk", out)
-	}
-	state, err := d.State()
-	if err != nil {
-		t.Errorf("the journal does not replay: %v", err)
-	}
-	settled := len(finished(t, d))
-	if err := unix.Mount("tmpfs", disk, "tmpfs", unix.MS_REMOUNT, "size=64m"); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command(os.Args[0], "drive", dir).CombinedOutput(); err != nil {
-		t.Fatalf("with space again the driver failed: %v\n%s", err, out)
-	}
-	t.Logf("%d of %d jobs were done when the disk was full", settled, shortJobs)
-	if state, err = d.State(); err != nil {
-		t.Fatal(err)
-	}
-	for i := range shortJobs {
-		if j, _ := state.Job(fmt.Sprintf("job-%02d", i)); j.Status != ensemble.Succeeded {
-			t.Errorf("job-%02d: %+v, want a success", i, j)
-		}
+	if left := processesOf(string(d)); len(left) > 0 {
+		t.Errorf("processes %v are left", left)
 	}
 }
 

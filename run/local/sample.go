@@ -58,11 +58,20 @@ func (s *supervisor) samples(quit <-chan struct{}) (err error) {
 	defer tick.Stop()
 	rx0, tx0 := network()
 	cpu0 := s.tree.cpu().total()
+	read0, write0 := storage(os.Getpid())
+	cpu := 0.0
 	for {
 		x := s.now()
 		rx, tx := network()
 		x.ReceivedBytes, x.SentBytes = rx-rx0, tx-tx0
-		x.CPUSeconds = max(0, x.CPUSeconds-cpu0.Seconds())
+		// A process that ends between two looks is missing for one sample.
+		cpu = max(cpu, x.CPUSeconds-cpu0.Seconds())
+		x.CPUSeconds = cpu
+		// What a process has transferred goes to the one that waits for its end, so
+		// that of those that are gone is found here.
+		read, write := storage(os.Getpid())
+		x.ReadBytes += read - read0
+		x.WriteBytes += write - write0
 		if err := enc.Encode(x); err != nil {
 			return err
 		}
@@ -80,17 +89,26 @@ func (s *supervisor) now() run.Sample {
 	for _, p := range descendants(os.Getpid()) {
 		x.Processes++
 		x.RSSBytes += int64(p.ResidentMemory())
-		proc, err := procfs.NewProc(p.PID)
-		if err != nil {
-			continue // it ended
-		}
-		if io, err := proc.IO(); err == nil {
-			x.ReadBytes += int64(io.ReadBytes)
-			x.WriteBytes += int64(io.WriteBytes)
-		}
+		read, write := storage(p.PID)
+		x.ReadBytes += read
+		x.WriteBytes += write
 	}
 	x.CPUSeconds = s.tree.cpu().total().Seconds()
 	return x
+}
+
+// storage gives the bytes that a process read from and wrote to storage; nothing
+// for one that ended.
+func storage(pid int) (read, write int64) {
+	p, err := procfs.NewProc(pid)
+	if err != nil {
+		return 0, 0
+	}
+	io, err := p.IO()
+	if err != nil {
+		return 0, 0
+	}
+	return int64(io.ReadBytes), int64(io.WriteBytes)
 }
 
 // network gives the bytes that all interfaces received and sent so far.
