@@ -41,13 +41,18 @@ type collector struct {
 }
 
 func newCollector(r *rules, lines lineReader) *collector {
+	marks := make([]bool, len(r.metrics)+r.begins+len(r.success))
+	take := func(n int) (taken []bool) {
+		taken, marks = marks[:n:n], marks[n:]
+		return taken
+	}
 	return &collector{
 		rules:    r,
 		lines:    lines,
 		values:   make([]tally, len(r.values)),
-		armed:    make([]bool, len(r.metrics)),
-		begun:    make([]bool, r.begins),
-		success:  make([]bool, len(r.success)),
+		armed:    take(len(r.metrics)),
+		begun:    take(r.begins),
+		success:  take(len(r.success)),
 		facts:    make([]string, len(r.facts)),
 		hintRank: len(hints),
 	}
@@ -161,6 +166,18 @@ func (c *collector) text(b []byte) {
 			return
 		}
 		b = b[:max(i, 0)]
+	}
+}
+
+// room makes room for the metrics of a run, if there are any: a map that grows
+// is a good part of a short run's cost.
+func (c *collector) room(r *Run) {
+	n := 0
+	for i := range c.values {
+		n += min(c.values[i].n, 1)
+	}
+	if n > 0 {
+		r.Metrics = make(map[string]Value, n+len(c.rules.formulas)+1)
 	}
 }
 

@@ -15,9 +15,10 @@
 //
 //  1. the file is read in blocks that end with a line's end;
 //  2. one pass searches a block for the literal texts that the rules require,
-//     all of them at once, so that most lines are never looked at;
-//  3. a line with such a text goes to the wrapper layer, which opens and closes
-//     runs, and then to the rules of the application;
+//     all of them at once; a line that has one goes to the wrapper layer, which
+//     opens and closes runs;
+//  3. a line goes to the rules of the application whose texts it has or with
+//     whose beginning it begins, which for most lines are none;
 //  4. a closed run gets the facts of its job, its formulas and its status.
 //
 // Memory is bounded whatever the size of the log: lines are cut at [MaxLine],

@@ -18,7 +18,7 @@ import (
 // counts unless it holds fewer rows: it may be missing, or cut short.
 type netpipeReader struct {
 	printed, file netpipeRows
-	fields        [][]byte // of a row
+	cells         []cell // of a row
 }
 
 type netpipeRows struct {
@@ -35,8 +35,8 @@ const (
 )
 
 var netpipeWords = []struct {
-	field int
-	word  string
+	cell int
+	word string
 }{{2, "bytes"}, {4, "times"}, {5, "-->"}, {7, "Mbps"}, {8, "in"}, {10, "usec"}}
 
 func (n *netpipeReader) line(b []byte) {
@@ -44,30 +44,30 @@ func (n *netpipeReader) line(b []byte) {
 	if len(b) == 0 || b[0] < '0' || b[0] > '9' {
 		return
 	}
-	n.fields = appendFields(n.fields[:0], b)
-	switch f := n.fields; len(f) {
+	n.cells = appendCells(n.cells[:0], b)
+	switch c := n.cells; len(c) {
 	case 3:
-		n.file.add(f[0], f[1], f[2], 1e6)
+		n.file.add(&c[0], &c[1], &c[2], 1e6)
 	case 11:
-		n.row(f)
+		n.row(c)
 	}
 }
 
-// row takes the fields of a printed row.
-func (n *netpipeReader) row(f [][]byte) {
+// row takes the cells of a printed row.
+func (n *netpipeReader) row(c []cell) {
 	for _, w := range netpipeWords {
-		if string(f[w.field]) != w.word {
+		if string(c[w.cell].text) != w.word {
 			return
 		}
 	}
-	n.printed.add(f[1], f[6], f[9], 1)
+	n.printed.add(&c[1], &c[6], &c[9], 1)
 }
 
 // add takes a row whose time is in units of scale microseconds.
-func (r *netpipeRows) add(size, rate, time []byte, scale float64) {
-	s, sized := parseFloat(size)
-	x, rated := parseFloat(rate)
-	t, timed := parseFloat(time)
+func (r *netpipeRows) add(size, rate, time *cell, scale float64) {
+	s, sized := size.number()
+	x, rated := rate.number()
+	t, timed := time.number()
 	// Rounded, so that 0.00000017 s are 0.17 us to the last bit.
 	t = math.Round(t*scale*netpipeTick) / netpipeTick
 	switch {

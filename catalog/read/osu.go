@@ -28,7 +28,7 @@ type osuReader struct {
 	series  map[string]*Series
 	primary string
 	metrics map[string]Value
-	fields  [][]byte // of a row
+	cells   []cell // of a row
 	rows    int
 	full    bool
 	invalid bool
@@ -115,24 +115,24 @@ func (o *osuReader) row(b []byte) {
 	if len(o.columns) == 0 || (b[0] < '0' || b[0] > '9') && b[0] != '.' {
 		return
 	}
-	o.fields = appendFields(o.fields[:0], b)
-	fields, size := o.fields, 0.0
+	o.cells = appendCells(o.cells[:0], b)
+	cells, size := o.cells, 0.0
 	if o.sized {
-		x, ok := parseFloat(fields[0])
-		if !ok || len(fields) < 2 {
+		x, ok := cells[0].number()
+		if !ok || len(cells) < 2 {
 			return
 		}
-		size, fields = x, fields[1:]
+		size, cells = x, cells[1:]
 	}
-	if len(fields) < len(o.columns) {
+	if len(cells) < len(o.columns) {
 		return
 	}
-	for i, f := range fields {
-		switch x, ok := parseFloat(f); {
+	for i := range cells {
+		switch x, ok := cells[i].number(); {
 		case !ok && i == 0:
 			return // a line of words
 		case !ok:
-			o.invalid = o.invalid || string(f) == "Fail"
+			o.invalid = o.invalid || string(cells[i].text) == "Fail"
 		case i < len(o.columns):
 			o.add(i, size, x)
 		}

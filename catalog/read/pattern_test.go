@@ -3,10 +3,14 @@
 package read
 
 import (
+	"bytes"
+	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -195,4 +199,64 @@ func TestFormulas(t *testing.T) {
 			t.Errorf("%s: no error", bad)
 		}
 	}
+}
+
+// FuzzDecimal compares numbers to the last bit with those of strconv.
+func FuzzDecimal(f *testing.F) {
+	for _, s := range []string{"12.5", "-0", "1.5e+02", "1e23", "9007199254740993", ".5", "5.", "-.5e-3", "1e", "1e+", "--1", "0x1p-2", "00000000000000000001", "123456789012345678901234567890", "1e999999999999", "", "-", "e5", "1.2.3"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, ok := parseFloat([]byte(s))
+		want, err := strconv.ParseFloat(s, 64)
+		if ok != (err == nil) || ok && math.Float64bits(got) != math.Float64bits(want) && !math.IsNaN(want) {
+			t.Errorf("%q: got %v %v, want %v %v", s, got, ok, want, err)
+		}
+		row := appendCells(nil, []byte(s))
+		for i, want := range bytes.FieldsFunc([]byte(s), func(r rune) bool { return r < 0x80 && isSpace[r] }) {
+			if i >= len(row) || string(row[i].text) != string(want) {
+				t.Fatalf("%q: got the cells %v, want %q", s, row, want)
+			}
+		}
+	})
+}
+
+// FuzzJSON compares what a walk finds with what package json decodes.
+func FuzzJSON(f *testing.F) {
+	for _, s := range []string{
+		`{"name":"done","timestamp":1.5,"context":{"status":256}}`, `{"name":"\"\\","context":[{}]}`, `{"context":{"status":null},"name":"é"}`,
+		`{"name":"a"`, `{"name":}`, `{}x`, `{"a":[1,2,{"b":"]"}],"name":"x"}`, `{"name":1,"timestamp":"x"}`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var name string
+		var timestamp float64
+		d := &jsonText{b: []byte(s)}
+		d.object(func(key []byte) {
+			switch string(key) {
+			case "name":
+				name = d.text()
+			case "timestamp":
+				timestamp = d.number()
+			}
+		})
+		ok := d.ended()
+		var want map[string]any
+		if json.Unmarshal([]byte(s), &want) != nil || want == nil {
+			return
+		}
+		if !ok && strings.Count(s, "[")+strings.Count(s, "{") < maxDepth {
+			t.Fatalf("%q is refused", s)
+		}
+		if strings.Contains(s, `\u`) {
+			return // in a key, which is compared as it is written
+		}
+		if n, _ := want["name"].(string); n != name {
+			t.Errorf("%q: got the name %q, want %q", s, name, n)
+		}
+		if x, _ := want["timestamp"].(float64); x != timestamp {
+			t.Errorf("%q: got the timestamp %v, want %v", s, timestamp, x)
+		}
+	})
 }

@@ -91,7 +91,6 @@ func (m *machine) text(line []byte) {
 // apply runs the rules that the line's literals and its head call for, in their
 // order. Most lines call for none.
 func (m *machine) apply(line []byte) {
-	m.todo = append(m.todo[:0], m.rules.always...)
 	m.call(line)
 	if len(m.todo) > 0 {
 		m.memo.turn++
@@ -124,6 +123,7 @@ func (m *machine) apply(line []byte) {
 
 // call lists the rules that a line calls for in todo.
 func (m *machine) call(line []byte) {
+	m.todo = append(m.todo[:0], m.rules.always...)
 	for _, id := range m.ids {
 		m.todo = append(m.todo, m.rules.byLiteral[id]...)
 	}

@@ -85,6 +85,7 @@ func (m *machine) giveRun(s *segment, i int) {
 	}
 	c := s.runs[i]
 	r := Run{App: m.app, File: m.file, RunID: s.id}
+	c.room(&r)
 	s.fill(&r)
 	missing := c.fill(&r)
 	if _, ok := r.Metrics[durationWrapper]; ok && len(s.runs) > 1 {
