@@ -67,7 +67,7 @@ func OpenJournal(path string, replay func(ensemble.Event) error) (*Journal, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := lock(f); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("%s: %w", path, ErrLocked)
@@ -93,6 +93,21 @@ func OpenJournal(path string, replay func(ensemble.Event) error) (*Journal, erro
 	j.synced = sync.NewCond(&j.mu)
 	go j.syncLoop()
 	return j, nil
+}
+
+// lockWait is how long a lock may take to be free. A driver that is killed while
+// it starts a process leaves a child that holds all its files, the locked one
+// too, until it executes its own program.
+const lockWait = 2 * time.Second
+
+func lock(f *os.File) error {
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		again := errors.Is(err, unix.EWOULDBLOCK) && time.Since(begin) < lockWait
+		if !again && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }
 
 // lockHint tells what to do where a file system has no locks.
