@@ -21,6 +21,13 @@
 //     two finds the exit and writes the event then;
 //   - one driver at a time works in a directory: the journal is locked.
 //
+// The journal reaches the disk in batches, so a crash of the machine can take its
+// last events along, and an exit.json can be there that it knows nothing of. A
+// resumed driver looks for one before it submits: what is finished stays so.
+//
+// Commands around the run belong to a session: those before it run again when the
+// run goes on, once nothing of the last session runs any more.
+//
 // Events of one attempt are delivered in order; those of different attempts in
 // any order.
 package run

@@ -10,6 +10,11 @@
 // the time, kills whatever is left, saves the files asked for, and writes
 // exit.json. A job whose exit.json is written is finished.
 //
+// The supervisor is pinned to the attempt's cores and all that it starts inherits
+// that. Ranks that are to be bound get a list of processors from place, since
+// launchers count from the machine's first core; only Open MPI's mpirun places
+// the ranks of a job that has the whole machine.
+//
 // A supervisor holds a lock on ATTEMPT/lock as long as it lives. The driver
 // takes the lock before it starts the supervisor, which inherits it, so there
 // is no moment at which an attempt runs and its lock is free. Whoever gets the

@@ -38,8 +38,9 @@ func need(t *testing.T, mpi spec.MPI, cores int) {
 }
 
 // show prints a line for each rank: its processors, its threads and a variable
-// of the job.
-const show = `echo "$(grep Cpus_allowed_list /proc/self/status | cut -f 2) $OMP_NUM_THREADS $OF_THE_JOB"`
+// of the job. Where a variable stands twice, printenv takes the first as C does,
+// and a shell the last.
+const show = `echo "$(grep Cpus_allowed_list /proc/self/status | cut -f 2) $(printenv OMP_NUM_THREADS) $(printenv OF_THE_JOB)"`
 
 func rankJob(id string, mpi spec.MPI, tasks int, bindTo, script string) *ensemble.Job {
 	j := job(id, "sh", "-c", script)
