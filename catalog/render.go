@@ -60,22 +60,9 @@ func Parameters(app *spec.Application, given map[string]spec.Value) (map[string]
 		if err := p.Accepts(v); err != nil {
 			return nil, fmt.Errorf("the parameter %q of %s: %w", name, app.Metadata.Name, err)
 		}
-		all[name] = canonical(p.Type, v)
+		all[name] = p.Type.Canonical(v)
 	}
 	return all, nil
-}
-
-func canonical(t spec.ParameterType, v spec.Value) spec.Value {
-	switch t {
-	case spec.TypeInt:
-		i, _ := v.Int()
-		return spec.Of(i)
-	case spec.TypeFloat:
-		f, _ := v.Float()
-		return spec.Of(f)
-	default:
-		return v
-	}
 }
 
 // Accepts says what is wrong with a configuration's number of ranks for the

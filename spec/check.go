@@ -202,6 +202,22 @@ func (p *Parameter) Accepts(v Value) error {
 	return nil
 }
 
+// Canonical gives a value the type of its parameter: 2.0 becomes 2 for an int,
+// and 2 becomes 2.0 for a float. A value that Accepts refuses stays as it is.
+func (t ParameterType) Canonical(v Value) Value {
+	switch t {
+	case TypeInt:
+		if i, ok := v.Int(); ok {
+			return Of(i)
+		}
+	case TypeFloat:
+		if f, ok := v.Float(); ok {
+			return Of(f)
+		}
+	}
+	return v
+}
+
 func describeValue(v Value) string {
 	if s, ok := v.Any().(string); ok {
 		return fmt.Sprintf("the string %q", s)

@@ -119,7 +119,7 @@ func (c *compiler) parameterFactor(x axis, a *spec.Axis, zipped bool) factor {
 	if f.integer {
 		x.values = slices.Clone(x.values)
 		for i, v := range x.values {
-			x.values[i] = canonical(spec.TypeInt, v)
+			x.values[i] = spec.TypeInt.Canonical(v)
 		}
 	}
 	c.checkValues(name, x, a)
@@ -192,7 +192,7 @@ func (c *compiler) checkValues(name string, x axis, a *spec.Axis) {
 				}
 				break
 			}
-			values[i] = canonical(p.Type, v)
+			values[i] = p.Type.Canonical(v)
 		}
 	}
 	x.values = values
@@ -214,7 +214,7 @@ func (c *compiler) settleParameters() {
 				c.fault(c.sweep.at, "the parameter %q of %s has no default; give it under parameters", p.name, app.def.Metadata.Name)
 				continue
 			}
-			p.value = canonical(p.typ, *value)
+			p.value = p.typ.Canonical(*value)
 		}
 	}
 }
@@ -304,20 +304,4 @@ func (c *compiler) checkRanks(x axis, a *spec.Axis) {
 			c.fault(element(x.at, a, i), "%v", reason)
 		}
 	}
-}
-
-// canonical gives a value the type of its parameter: 2.0 becomes 2 for an int,
-// and 2 becomes 2.0 for a float.
-func canonical(t spec.ParameterType, v spec.Value) spec.Value {
-	switch t {
-	case spec.TypeInt:
-		if i, ok := v.Int(); ok {
-			return spec.Of(i)
-		}
-	case spec.TypeFloat:
-		if f, ok := v.Float(); ok {
-			return spec.Of(f)
-		}
-	}
-	return v
 }

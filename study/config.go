@@ -76,7 +76,7 @@ func (s *sweep) parameter(row []int, app *application, j int) spec.Value {
 	if p.slot < 0 {
 		return p.value
 	}
-	return canonical(p.typ, s.value(row, p.slot))
+	return p.typ.Canonical(s.value(row, p.slot))
 }
 
 // reads gives the factors that decide the slots, ascending.
