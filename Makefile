@@ -3,6 +3,7 @@
 # make demo    installs what it needs, runs a small study, shows table and page
 # make test    installs what it needs, runs every test
 # make bench   measures what is claimed to be fast
+# make e2e     does both on a bare Debian system (as root, with debootstrap)
 # make lint    go vet, gofmt, and golangci-lint where it is installed
 
 GO ?= go
@@ -10,7 +11,7 @@ BIN := bin/ensemble
 # What tests need beside the applications of the catalog.
 TEST_PACKAGES := chromium
 
-.PHONY: all build demo test test-deps bench fuzz lint generate clean
+.PHONY: all build demo test test-deps bench e2e fuzz lint generate clean
 
 all: build
 
@@ -36,6 +37,10 @@ test-deps: build
 
 bench: build
 	$(GO) test -run '^$$' -bench . -benchtime 2s -timeout 60m ./...
+
+e2e:
+	test/e2e/fresh 'make demo'
+	test/e2e/fresh 'make test'
 
 FUZZTIME ?= 30s
 fuzz:

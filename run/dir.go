@@ -46,7 +46,7 @@ func Create(path string, e *spec.Ensemble) (Dir, error) {
 	}
 	d := Dir(abs)
 	if entries, err := os.ReadDir(abs); err == nil && len(entries) > 0 {
-		if _, err := os.Stat(d.path(JournalFile)); err == nil {
+		if _, err := os.Stat(d.path(EnsembleFile)); err == nil {
 			return "", fmt.Errorf("%s holds a run already: go on with it (--resume) or name another directory (--dir)", path)
 		}
 		return "", fmt.Errorf("%s is not empty: name another directory (--dir)", path)
@@ -55,13 +55,20 @@ func Create(path string, e *spec.Ensemble) (Dir, error) {
 	if err := spec.Encode(&b, e); err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(d.path(JobsDir), 0o755); err != nil {
-		return "", &StorageError{Path: d.path(JobsDir), Err: err}
+	if err := os.MkdirAll(abs, 0o755); err != nil {
+		return "", &StorageError{Path: abs, Err: err}
 	}
 	if d, err = d.real(); err != nil {
 		return "", err
 	}
-	return d, WriteFile(d.path(EnsembleFile), b.Bytes())
+	// The input first: whatever cuts this off leaves a run to go on with.
+	if err := WriteFile(d.path(EnsembleFile), b.Bytes()); err != nil {
+		return "", err
+	}
+	if err := os.Mkdir(d.path(JobsDir), 0o755); err != nil {
+		return "", &StorageError{Path: d.path(JobsDir), Err: err}
+	}
+	return d, nil
 }
 
 // Open finds a run directory and the ensemble that it carries out.

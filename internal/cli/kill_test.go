@@ -50,7 +50,7 @@ func TestACommandLineThatIsKilledGoesOnAndHasEveryRecordOnce(t *testing.T) {
 	kills := 0
 	for {
 		args := []string{"--catalog", "apps", "run", "short.yaml"}
-		if _, err := os.Stat(filepath.Join(dir, "runs/short/journal.jsonl")); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "runs/short/ensemble.yaml")); err == nil {
 			args = []string{"run", "--resume", "--dir", "runs/short"}
 		} else if err := os.RemoveAll(filepath.Join(dir, "runs")); err != nil {
 			t.Fatal(err)
