@@ -30,7 +30,7 @@ func newParse(e *env) *cobra.Command {
 
 The shape of a log is told from its content: the output of the application
 alone, a Slurm wrapper, an attached Flux job, a pod's log with many runs. A log
-named - is standard input. A run that failed is a record; the exit code is 1
+named - is standard input. A run that failed is a record; the exit code is 2
 where a log cannot be read.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -66,10 +66,13 @@ func (p *progress) Event(job *ensemble.Job, e ensemble.Event) {
 				mpb.PrependDecorators(decor.Name("  "+title(job)+" "), decor.Elapsed(decor.ET_STYLE_GO)))
 		}
 	case ensemble.Finish:
-		took := e.Time.Sub(p.begun[e.Job])
+		took := ""
+		if begun, ok := p.begun[e.Job]; ok { // an earlier session may have begun it
+			took = fmt.Sprintf(" in %.1f s", e.Time.Sub(begun).Seconds())
+		}
 		delete(p.begun, e.Job)
 		p.done++
-		text := fmt.Sprintf("[%d/%d] %s: %s in %.1f s", p.done, p.total, title(job), e.Status, took.Seconds())
+		text := fmt.Sprintf("[%d/%d] %s: %s%s", p.done, p.total, title(job), e.Status, took)
 		if e.Reason != "" {
 			text += ": " + e.Reason
 		}
