@@ -126,10 +126,12 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &sig):
+	case errors.As(err, &sig), errors.Is(err, context.Canceled): // only a signal cancels
 		return exitInterrupted
-	case errors.As(err, &storage):
+	case errors.As(err, &storage), errors.Is(err, unix.ENOSPC):
 		return exitService
+	case errors.Is(err, run.ErrLocked):
+		return exitInput
 	case errors.As(err, &missing):
 		return exitMachine
 	case errors.As(err, &code):
