@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -27,7 +28,18 @@ type blocks struct {
 // pieceSize is how much is read at a time; it stays in the processor's cache.
 const pieceSize = 1 << 18
 
-func newBlocks(r io.Reader) *blocks { return &blocks{r: r, buf: make([]byte, MaxLine)} }
+// buffers keep those of files that were read: most logs are far smaller, and to
+// clear a new buffer took most of their time.
+var buffers = sync.Pool{New: func() any { return new([MaxLine]byte) }}
+
+// newBlocks needs a close.
+func newBlocks(r io.Reader) *blocks {
+	buf := buffers.Get().(*[MaxLine]byte)
+	return &blocks{r: r, buf: buf[:]}
+}
+
+// close gives the buffer back: no block of it may be in use.
+func (b *blocks) close() { buffers.Put((*[MaxLine]byte)(b.buf)) }
 
 // next gives the next block, valid until the next call, or io.EOF.
 func (b *blocks) next(ctx context.Context) ([]byte, error) {
@@ -88,7 +100,7 @@ func (b *blocks) drop() bool {
 
 // checkText refuses what is plainly no log.
 func checkText(b []byte) error {
-	b = b[:min(len(b), 8192)]
+	b = b[:min(len(b), 2048)]
 	for _, f := range []struct{ magic, what string }{
 		{"\x1f\x8b", "it is compressed with gzip; want it unpacked (gunzip)"},
 		{"\x28\xb5\x2f\xfd", "it is compressed with zstd; want it unpacked (unzstd)"},
@@ -103,8 +115,12 @@ func checkText(b []byte) error {
 	}
 	odd := 0
 	for i := 0; i < len(b); {
-		r, n := utf8.DecodeRune(b[i:])
-		if r == utf8.RuneError && n == 1 || r < ' ' && !bytes.ContainsRune([]byte("\t\n\v\f\r\b\x1b"), r) {
+		n := 1
+		if c := b[i]; c < utf8.RuneSelf {
+			if c < ' ' && bytes.IndexByte([]byte("\t\n\v\f\r\b\x1b"), c) < 0 {
+				odd++
+			}
+		} else if _, n = utf8.DecodeRune(b[i:]); n == 1 {
 			odd++
 		}
 		i += n

@@ -14,8 +14,8 @@
 // The steps of [Reader.Read]:
 //
 //  1. the file is read in blocks that end with a line's end;
-//  2. one pass searches a block for the literal texts that the rules require,
-//     all of them at once; a line that has one goes to the wrapper layer, which
+//  2. one pass searches a line for the literal texts that the rules require,
+//     all of them at once; one with a text of a wrapper goes to that layer, which
 //     opens and closes runs;
 //  3. a line goes to the rules of the application whose texts it has or with
 //     whose beginning it begins, which for most lines are none;

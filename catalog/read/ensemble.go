@@ -56,8 +56,7 @@ type ensemblePath struct {
 	tokens int
 	keys   []string // one per level; "" in an array
 	isKey  []bool   // whether the next token of the level's object is a key
-	last   []queued
-	found  bool
+	last   string   // the queue that the log shows last
 }
 
 // queued is a job as flux jobs --json lists it.
@@ -115,9 +114,9 @@ func (p *ensemblePath) text(s string) {
 	if i < 0 {
 		return
 	}
-	var q struct{ Jobs []queued }
-	if json.NewDecoder(strings.NewReader(s[i:])).Decode(&q) == nil {
-		p.last, p.found = q.Jobs, true
+	d := &jsonText{b: []byte(s[i:])}
+	if queue := d.value(); !d.bad {
+		p.last = string(queue) // not decoded yet: there is one for every event
 	}
 }
 
@@ -134,14 +133,15 @@ func (p *ensemblePath) number(x float64) {
 
 func (p *ensemblePath) finish() {
 	out := p.out
-	if !p.found {
+	var q struct{ Jobs []queued }
+	if json.Unmarshal([]byte(p.last), &q) != nil {
 		out.Status, out.Reason = Incomplete, `no line of the operator's log holds the queue, {"jobs": [...]}`
 		return
 	}
 	t := Table{Columns: []string{"job", "nodes", "elapsed", "t_submit", "t_run", "t_cleanup"}}
 	first, end := 0.0, 0.0
 	var bad, open []string
-	for _, j := range p.last {
+	for _, j := range q.Jobs {
 		id := j.ID.String()
 		switch {
 		case j.TCleanup == 0:
@@ -165,17 +165,17 @@ func (p *ensemblePath) finish() {
 	}
 	out.Tables = map[string]Table{"jobs": t}
 	out.Times = Times{Submit: moment(first), Finish: moment(end)}
-	out.metric("jobs_total", float64(len(p.last)), "count")
+	out.metric("jobs_total", float64(len(q.Jobs)), "count")
 	if end > first {
 		out.metric("makespan", end-first, "s")
 	}
 	switch {
-	case len(p.last) == 0:
+	case len(q.Jobs) == 0:
 		out.Status, out.Reason = Failed, "the last queue in the log has no job"
 	case len(bad) > 0:
-		out.Status, out.Reason = Failed, jobList(bad, len(p.last), "did not succeed")
+		out.Status, out.Reason = Failed, jobList(bad, len(q.Jobs), "did not succeed")
 	case len(open) > 0:
-		out.Status, out.Reason = Incomplete, jobList(open, len(p.last), "had not finished")
+		out.Status, out.Reason = Incomplete, jobList(open, len(q.Jobs), "had not finished")
 	default:
 		out.Status = Succeeded
 	}

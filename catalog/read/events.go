@@ -71,7 +71,9 @@ type eventCounts struct {
 }
 
 func (e *eventCounts) linesOf(ctx context.Context, r io.Reader) error {
-	for b := newBlocks(r); ; {
+	b := newBlocks(r)
+	defer b.close()
+	for {
 		block, err := b.next(ctx)
 		if errors.Is(err, io.EOF) {
 			return nil

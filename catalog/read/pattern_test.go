@@ -126,20 +126,38 @@ func TestRequiredLiterals(t *testing.T) {
 }
 
 func TestSearchFindsEveryLiteral(t *testing.T) {
-	literals := []string{"abra", "bra", "cadabra", "ra c", "zz"}
-	s := newSearcher(literals)
-	text := []byte("abracadabra c zzz")
-	var got []string
-	for i := 0; i < len(text); i++ {
-		var ids []int32
-		i, ids = s.next(text, i, nil)
-		for _, id := range ids {
-			got = append(got, literals[id])
-		}
-	}
-	want := []string{"abra", "bra", "cadabra", "abra", "bra", "ra c", "zz", "zz"}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("-want +got:\n%s", d)
+	text := "abracadabra c zzz"
+	for _, c := range []struct {
+		name     string
+		literals []string
+	}{
+		{"of two bytes and more", []string{"abra", "bra", "cadabra", "ra c", "zz", "no"}},
+		{"of four bytes and more", []string{"abra", "cadabra", "ra c", "abracadabra c zzz"}},
+		{"of five bytes and more", []string{"adabr", "bra c zzz", "c zzz", "abrac", "abracadabra c zzz!"}},
+		{"of nine bytes and more", []string{"abracadab", "dabra c zzz", "a c zzz!!"}},
+		{"that begin alike", []string{"abrac", "abraca", "abracad"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSearcher(c.literals)
+			for from := range text {
+				line := []byte(text[from:])
+				want := map[string]int{}
+				for _, l := range c.literals {
+					for i := range line {
+						if strings.HasPrefix(string(line[i:]), l) {
+							want[l]++
+						}
+					}
+				}
+				got := map[string]int{}
+				for _, id := range s.find(line, nil) {
+					got[c.literals[id]]++
+				}
+				if d := cmp.Diff(want, got); d != "" {
+					t.Errorf("%q: -want +got:\n%s", line, d)
+				}
+			}
+		})
 	}
 }
 

@@ -115,7 +115,9 @@ func (r *Reader) Read(ctx context.Context, file string, in io.Reader) iter.Seq2[
 
 // read runs the machine to the end of the file.
 func (m *machine) read(ctx context.Context, in io.Reader) error {
-	for b := newBlocks(in); ; {
+	b := newBlocks(in)
+	defer b.close()
+	for {
 		block, err := b.next(ctx)
 		switch {
 		case errors.Is(err, io.EOF):

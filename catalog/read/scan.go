@@ -14,7 +14,6 @@ func (m *machine) block(b []byte, long bool) {
 		m.current.run().flag("long-lines")
 	}
 	m.b, m.noted, m.returns = b, 0, bytes.IndexByte(b, '\r') >= 0
-	hit := -1 // where the next literal is
 	for i := 0; i < len(b) && m.err == nil && !m.stopped; {
 		m.start = i
 		end := lineEnd(b, i)
@@ -24,19 +23,12 @@ func (m *machine) block(b []byte, long bool) {
 			m.noted = i
 			continue
 		}
-		if hit < m.start {
-			hit, m.hits = m.rules.search.next(b, m.start, m.hits[:0])
-		}
-		m.ids = m.ids[:0]
-		if hit < end {
-			m.ids = append(m.ids, m.hits...)
-			m.search(line, hit-m.start+1)
-			if mark, ok := m.marking(line); ok {
-				m.note(m.start)
-				m.noted = i
-				m.handle(mark)
-				continue
-			}
+		m.search(line)
+		if mark, ok := m.marking(line); ok {
+			m.note(m.start)
+			m.noted = i
+			m.handle(mark)
+			continue
 		}
 		m.text(line)
 	}
@@ -61,12 +53,8 @@ func (m *machine) note(to int) {
 	}
 }
 
-// search adds the literals of a line from a place on to ids.
-func (m *machine) search(line []byte, from int) {
-	for i := from; i < len(line); i++ {
-		i, m.ids = m.rules.search.next(line, i, m.ids)
-	}
-}
+// search finds the literals of a line.
+func (m *machine) search(line []byte) { m.ids = m.rules.search.find(line, m.ids[:0]) }
 
 // marking gives the wrapper's mark in a line, if there is one.
 func (m *machine) marking(line []byte) (marking, bool) {

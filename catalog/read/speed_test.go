@@ -127,6 +127,43 @@ func BenchmarkRead(b *testing.B) {
 	})
 }
 
+// BenchmarkPublished reads every published log as it is, each by its reader: the
+// mix that users have, small files included. Here a file's set-up counts.
+func BenchmarkPublished(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	dir := studies(b)
+	type log struct {
+		r    *read.Reader
+		text []byte
+	}
+	var logs []log
+	readers := map[string]*read.Reader{}
+	size := 0
+	for file, list := range manifest(b, dir) {
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			b.Fatal(err)
+		}
+		app := list[0].App
+		if readers[app] == nil {
+			readers[app] = reader(b, app)
+		}
+		logs = append(logs, log{readers[app], text})
+		size += len(text)
+	}
+	b.SetBytes(int64(size))
+	best := math.Inf(1)
+	for b.Loop() {
+		start := processor(b)
+		for _, l := range logs {
+			last(b, l.r, bytes.NewReader(l.text))
+		}
+		best = min(best, processor(b)-start)
+	}
+	b.ReportMetric(float64(len(logs)), "logs")
+	b.ReportMetric(float64(size)/1e6/best, "MB/cpu-s")
+}
+
 func benchmark(b *testing.B, app, head, body, tail string, good bool) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	r := reader(b, app)

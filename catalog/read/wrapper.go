@@ -38,7 +38,6 @@ type machine struct {
 	noted int    // up to where the text of b was noted
 	// returns says that there are carriage returns in b.
 	returns bool
-	hits    []int32 // the literals at the next place with some
 	ids     []int32 // those of the line
 	todo    []int32 // the rules that the line calls for
 	memo    memo
@@ -112,8 +111,7 @@ func (m *machine) data(line []byte) bool {
 	}
 	m.mode = modeText
 	if mode == modeEvents && m.current.attached {
-		m.ids = m.ids[:0]
-		m.search(line, 0)
+		m.search(line)
 		if _, ok := m.marking(line); !ok {
 			m.close()
 			m.current.tail = true
@@ -125,8 +123,7 @@ func (m *machine) data(line []byte) bool {
 // handle takes a wrapper's mark.
 func (m *machine) handle(k marking) {
 	if len(bytes.TrimSpace(k.prefix)) > 0 {
-		m.ids = m.ids[:0]
-		m.search(k.prefix, 0)
+		m.search(k.prefix)
 		m.text(k.prefix)
 		m.current.run().text(k.prefix)
 	}
