@@ -8,9 +8,10 @@ import (
 	"slices"
 )
 
-// OutlierScore is the modified z-score from which a value counts as an outlier.
+// OutlierScore is the modified z-score above which a value counts as an outlier.
 // Source: Iglewicz and Hoaglin, "How to Detect and Handle Outliers", ASQC Basic
-// References in Quality Control 16 (1993), who recommend 3.5.
+// References in Quality Control 16 (1993), who call a value of more than 3.5 a
+// potential outlier.
 const OutlierScore = 3.5
 
 const (
@@ -39,19 +40,23 @@ type Outlier struct {
 }
 
 // Outliers finds the values whose modified z-score, (x - median)/(1.4826 MAD),
-// is [OutlierScore] or more in size, in the order of the slice.
+// is more than [OutlierScore] in size, in the order of the slice.
 //
 // Where more than half of the values are equal, MAD is zero and scores the
 // others as infinitely far, which a coarse clock does to any sample. Then the
 // mean absolute deviation times √(π/2) scales instead, though never less than
 // one per cent of the median, and a warning says so. Fewer than five values
-// have no outliers, with a warning. Values that are not finite are passed over.
+// have no outliers, with a warning. Values that [Summarize] leaves out are
+// passed over.
+//
+// The rule is easily set off: of five values of a normal population it marks one
+// in 21 % of all samples, of ten in 12 %, of twenty in 10 % (simulated; a test
+// has it).
 func Outliers(values []float64) ([]Outlier, []string) {
-	xs := slices.DeleteFunc(slices.Clone(values), notFinite)
+	xs := usable(values)
 	if len(xs) < minOutlierN {
 		return nil, []string{fmt.Sprintf("%d values are too few to tell an outlier; %d are needed", len(xs), minOutlierN)}
 	}
-	slices.Sort(xs)
 	center := medianOfSorted(xs)
 	deviations := make([]float64, len(xs))
 	sum := 0.0
@@ -71,17 +76,9 @@ func Outliers(values []float64) ([]Outlier, []string) {
 	}
 	var found []Outlier
 	for i, x := range values {
-		if score := (x - center) / scale; !notFinite(x) && math.Abs(score) >= OutlierScore {
+		if score := (x - center) / scale; !unusable(x) && math.Abs(score) > OutlierScore {
 			found = append(found, Outlier{i, x, score})
 		}
 	}
 	return found, warnings
-}
-
-func medianOfSorted(xs []float64) float64 {
-	n := len(xs)
-	if n%2 == 1 {
-		return xs[n/2]
-	}
-	return xs[n/2-1]/2 + xs[n/2]/2
 }

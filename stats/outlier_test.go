@@ -4,12 +4,20 @@ package stats_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/converged-computing/ensemble/stats"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
+
+// threeMADs is a MAD of three as a standard deviation, rounded as the package
+// does and not as a constant is.
+var threeMADs = func() float64 {
+	x := 1.482602218505602
+	return 3 * x
+}()
 
 func TestOutliers(t *testing.T) {
 	coarse := []string{"more than half of the values are equal: outliers are judged by the mean absolute deviation"}
@@ -38,6 +46,12 @@ func TestOutliers(t *testing.T) {
 			name:   "a value below the median has a negative score",
 			values: []float64{10, 11, 12, 13, 1},
 			want:   []stats.Outlier{{Index: 4, Value: 1, Score: -10 / 1.482602218505602}},
+		},
+		{name: "a score of 3.5 is not more than 3.5", values: []float64{-3, -3, 0, 3, 3.5 * threeMADs}},
+		{
+			name:   "a value that is too large to be one is passed over",
+			values: []float64{1e308, 5.7, 5.8, 44, 5.6, 5.7},
+			want:   []stats.Outlier{{Index: 3, Value: 44, Score: 38.3 / (1.482602218505602 * 0.1)}},
 		},
 		{name: "ordinary scatter has none", values: []float64{10, 11, 12, 13, 14}},
 		{name: "equal values have none", values: []float64{3, 3, 3, 3, 3}},
@@ -72,5 +86,28 @@ func TestOutliers(t *testing.T) {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// How often quiet samples have an outlier is in the documentation and on the
+// page of a report; the bounds are five standard errors of the simulation.
+func TestOutliersOfQuietSamples(t *testing.T) {
+	const rounds = 10000
+	rng := rand.New(rand.NewPCG(5, 6))
+	for n, want := range map[int]float64{5: 0.21, 10: 0.12, 20: 0.10} {
+		marked := 0
+		for range rounds {
+			xs := make([]float64, n)
+			for i := range xs {
+				xs[i] = 10 + 0.1*rng.NormFloat64()
+			}
+			if found, _ := stats.Outliers(xs); len(found) > 0 {
+				marked++
+			}
+		}
+		margin := 0.005 + 5*math.Sqrt(want*(1-want)/rounds) // 0.005 for the rounding
+		if got := float64(marked) / rounds; math.Abs(got-want) > margin {
+			t.Errorf("n = %d: %.3f of the samples have an outlier, want %.2f ± %.3f", n, got, want, margin)
+		}
 	}
 }

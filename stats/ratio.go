@@ -5,8 +5,6 @@ package stats
 import (
 	"fmt"
 	"math"
-
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Estimate is a value derived from samples, with its interval where there is
@@ -19,8 +17,8 @@ type Estimate struct {
 
 // RatioOfMeans estimates the mean of num over the mean of den, two independent
 // samples with variances of their own. It reports false where the ratio has no
-// value: an empty sample, or a denominator of zero. level is as for
-// [Summarize].
+// value: an empty sample, a denominator of zero, or one so close to it that the
+// ratio is 1e150 or more. level is as for [Summarize].
 //
 // The interval is Fieller's: all ratios r with |a - r b| ≤ t √(u + r² v), where
 // a and b are the means, u and v their squared standard errors, and t is
@@ -30,7 +28,11 @@ type Estimate struct {
 //
 // It is not symmetric around the ratio. There is none where either sample has
 // one value, nor where the denominator may be zero at this level, for the set
-// of ratios has no end then. Sources: Fieller, "Some problems in interval
+// of ratios has no end then. The degrees of freedom are an approximation: at
+// 95 %, and counting a set without an end as holding the ratio, it covers 96 to
+// 98 % of the time with two or three values on each side and equal noise, 93 %
+// with two values against more or much quieter ones, and 95 % from five values
+// on (simulated; a test has it). Sources: Fieller, "Some problems in interval
 // estimation", J. R. Statist. Soc. B 16 (1954); for unequal variances Tamhane
 // and Logan, J. Biopharm. Statist. 14 (2004), as R's mratios has it.
 func RatioOfMeans(num, den Summary, level float64) (Estimate, bool) {
@@ -42,29 +44,39 @@ func RatioOfMeans(num, den Summary, level float64) (Estimate, bool) {
 	}
 	a, b := num.Mean, den.Mean
 	e := Estimate{Value: a / b}
+	if unusable(e.Value) {
+		return Estimate{}, false
+	}
 	if num.N < 2 || den.N < 2 {
 		e.warn("no interval of the ratio: each side needs two values, got %d and %d", num.N, den.N)
 		return e, true
 	}
-	u := num.SD * num.SD / float64(num.N)
-	v := den.SD * den.SD / float64(den.N)
-	if u == 0 && v == 0 {
+	if num.SD == 0 && den.SD == 0 {
 		e.Interval = &Interval{e.Value, e.Value, level}
 		e.warn("all values are equal on both sides: the interval says nothing beyond the resolution of the measurement")
 		return e, true
 	}
-	r2 := e.Value * e.Value
-	df := (u + r2*v) * (u + r2*v) / (u*u/float64(num.N-1) + r2*r2*v*v/float64(den.N-1))
-	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}.Quantile(1 - (1-level)/2)
+	// All in units of b, so that no square leaves the range of a float64: v is
+	// the squared standard error of the denominator by b², u that of the
+	// numerator by b², and a/b the ratio.
+	r := e.Value
+	u := math.Pow(num.SD/b, 2) / float64(num.N)
+	v := math.Pow(den.SD/b, 2) / float64(den.N)
+	w := 1.0 // the share of the numerator in the variance at r
+	if r*r*v > 0 {
+		w = u / (u + r*r*v)
+	}
+	df := 1 / (w*w/float64(num.N-1) + (1-w)*(1-w)/float64(den.N-1))
+	t := student(level, df)
 
-	// The limits are the roots of (b² - t²v) r² - 2ab r + (a² - t²u) = 0.
-	lead := b*b - t*t*v
+	// The limits are the roots of (1 - t²v) x² - 2r x + (r² - t²u) = 0.
+	lead := 1 - t*t*v
 	if lead <= 0 {
 		e.warn("no interval of the ratio: the denominator varies too much")
 		return e, true
 	}
-	root := t * math.Sqrt(a*a*v+lead*u)
-	e.Interval = &Interval{(a*b - root) / lead, (a*b + root) / lead, level}
+	root := t * math.Sqrt(r*r*v+lead*u)
+	e.Interval = &Interval{(r - root) / lead, (r + root) / lead, level}
 	return e, true
 }
 

@@ -45,6 +45,20 @@ func TestRatioOfMeans(t *testing.T) {
 			want: stats.Estimate{Value: 2.1, Warnings: []string{"no interval of the ratio: the denominator varies too much"}},
 		},
 		{
+			name: "nothing over something is nothing at all",
+			num:  []float64{0, 0}, den: []float64{2, 2.1},
+			want: stats.Estimate{Value: 0, Interval: &stats.Interval{Low: 0, High: 0, Level: 0.95}},
+		},
+		{
+			// The same as over 5 with 4 degrees of freedom, 1e140 times as large.
+			name: "values whose fourth powers are no numbers have an interval all the same",
+			num:  []float64{9e140, 10e140, 11e140}, den: []float64{4.5, 5, 5.5},
+			want: stats.Estimate{Value: 2e140, Interval: &stats.Interval{
+				Low:  1e140 * (100 - math.Sqrt(100*100-4*(25-7.7086475/12)*(100-7.7086475/3))) / (2 * (25 - 7.7086475/12)),
+				High: 1e140 * (100 + math.Sqrt(100*100-4*(25-7.7086475/12)*(100-7.7086475/3))) / (2 * (25 - 7.7086475/12)), Level: 0.95,
+			}},
+		},
+		{
 			name: "equal values on both sides say nothing about the spread",
 			num:  []float64{4, 4}, den: []float64{2, 2},
 			want: stats.Estimate{Value: 2, Interval: &stats.Interval{Low: 2, High: 2, Level: 0.95}, Warnings: []string{
@@ -59,9 +73,10 @@ func TestRatioOfMeans(t *testing.T) {
 			}
 		})
 	}
-	t.Run("an empty side or a mean of zero has no ratio", func(t *testing.T) {
+	t.Run("an empty side or a mean of zero or next to it has no ratio", func(t *testing.T) {
 		one, none, zero := stats.Summarize([]float64{1}, 0), stats.Summarize(nil, 0), stats.Summarize([]float64{-1, 1}, 0)
-		for _, pair := range [][2]stats.Summary{{one, none}, {none, one}, {one, zero}} {
+		tiny := stats.Summarize([]float64{5e-324, 5e-324}, 0)
+		for _, pair := range [][2]stats.Summary{{one, none}, {none, one}, {one, zero}, {one, tiny}} {
 			if got, ok := stats.RatioOfMeans(pair[0], pair[1], 0); ok {
 				t.Errorf("got %+v", got)
 			}
@@ -76,9 +91,9 @@ func TestRatioOfMeans(t *testing.T) {
 	})
 }
 
-// Satterthwaite's degrees of freedom are an approximation that is known to err
-// on the side of width for the smallest samples; a speed-up of few repetitions
-// is the case that matters here.
+// Satterthwaite's degrees of freedom are an approximation: the smallest samples
+// with equal noise get more than was asked for, those with unequal noise a
+// little less. A speed-up of few repetitions is the case that matters here.
 func TestRatioIntervalCoversWhatItClaims(t *testing.T) {
 	const rounds = 6000
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -88,6 +103,9 @@ func TestRatioIntervalCoversWhatItClaims(t *testing.T) {
 		cvA, cvB   float64
 		low, upper float64
 	}{
+		{"two on each side, equal noise", 2, 2, 0.05, 0.05, 0.965, 0.985},
+		{"two over five, equal noise", 2, 5, 0.05, 0.05, 0.920, 0.950},
+		{"two quiet ones over two noisy ones", 2, 2, 0.01, 0.20, 0.920, 0.950},
 		{"three on each side, equal noise", 3, 3, 0.05, 0.05, 0.945, 0.985},
 		{"five on each side, equal noise", 5, 5, 0.03, 0.03, 0.945, 0.970},
 		{"three noisy over ten quiet ones", 3, 10, 0.10, 0.01, 0.940, 0.960},
