@@ -136,20 +136,38 @@ func (j *jsonText) quoted() {
 // text gives a text, or "" for a value that is none.
 func (j *jsonText) text() string { return jsonString(j.value()) }
 
-func jsonString(b []byte) string {
+// jsonString unquotes; package json does it for all that is seldom in a log.
+func jsonString(quoted []byte) string {
+	b := quoted
 	if len(b) < 2 || b[0] != '"' {
 		return ""
 	}
-	for _, c := range b {
-		if c < ' ' || c > '~' || c == '\\' {
+	b = b[1 : len(b)-1]
+	escaped := 0
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '\\' && i+1 < len(b) && (b[i+1] == '"' || b[i+1] == '\\'):
+			escaped++
+			i++
+		case c < ' ' || c > '~' || c == '\\':
 			var s string
-			if json.Unmarshal(b, &s) != nil {
+			if json.Unmarshal(quoted, &s) != nil {
 				return ""
 			}
 			return s
 		}
 	}
-	return string(b[1 : len(b)-1])
+	if escaped == 0 {
+		return string(b)
+	}
+	plain := make([]byte, 0, len(b)-escaped)
+	for i := 0; i < len(b); i++ {
+		if b[i] == '\\' {
+			i++
+		}
+		plain = append(plain, b[i])
+	}
+	return string(plain)
 }
 
 // number gives a number, or 0 for a value that is none.

@@ -18,7 +18,7 @@ import (
 // counts unless it holds fewer rows: it may be missing, or cut short.
 type netpipeReader struct {
 	printed, file netpipeRows
-	cells         []cell // of a row
+	cells         row
 }
 
 type netpipeRows struct {
@@ -44,30 +44,30 @@ func (n *netpipeReader) line(b []byte) {
 	if len(b) == 0 || b[0] < '0' || b[0] > '9' {
 		return
 	}
-	n.cells = appendCells(n.cells[:0], b)
-	switch c := n.cells; len(c) {
+	n.cells.cut(b)
+	switch len(n.cells.cells) {
 	case 3:
-		n.file.add(&c[0], &c[1], &c[2], 1e6)
+		n.file.add(&n.cells, 0, 1, 2, 1e6)
 	case 11:
-		n.row(c)
+		n.row()
 	}
 }
 
 // row takes the cells of a printed row.
-func (n *netpipeReader) row(c []cell) {
+func (n *netpipeReader) row() {
 	for _, w := range netpipeWords {
-		if string(c[w.cell].text) != w.word {
+		if string(n.cells.text(w.cell)) != w.word {
 			return
 		}
 	}
-	n.printed.add(&c[1], &c[6], &c[9], 1)
+	n.printed.add(&n.cells, 1, 6, 9, 1)
 }
 
-// add takes a row whose time is in units of scale microseconds.
-func (r *netpipeRows) add(size, rate, time *cell, scale float64) {
-	s, sized := size.number()
-	x, rated := rate.number()
-	t, timed := time.number()
+// add takes the cells of a row whose time is in units of scale microseconds.
+func (r *netpipeRows) add(of *row, size, rate, time int, scale float64) {
+	s, sized := of.number(size)
+	x, rated := of.number(rate)
+	t, timed := of.number(time)
 	// Rounded, so that 0.00000017 s are 0.17 us to the last bit.
 	t = math.Round(t*scale*netpipeTick) / netpipeTick
 	switch {

@@ -196,22 +196,23 @@ func median(list []float64) float64 {
 	return s[len(s)/2]
 }
 
-// cell is what stands between spaces.
+// row is a line cut at its spaces, its simple numbers read on the way.
+type row struct {
+	line  []byte
+	cells []cell
+}
+
+// cell is what stands between spaces. It holds places and no slice of the line:
+// pointers cost the garbage collector's notice each time.
 type cell struct {
-	text []byte
-	x    float64
-	read bool // x is the number
+	from, to int32 // in the line, which is below MaxLine
+	read     bool  // x is the number
+	x        float64
 }
 
-func (c *cell) number() (float64, bool) {
-	if c.read {
-		return c.x, true
-	}
-	return parseFloat(c.text)
-}
-
-// appendCells appends the cells of a row, its simple numbers read on the way.
-func appendCells(to []cell, b []byte) []cell {
+// cut reads another line.
+func (r *row) cut(b []byte) {
+	r.line, r.cells = b, r.cells[:0]
 	for i := 0; i < len(b); {
 		if isSpace[b[i]] {
 			i++
@@ -222,10 +223,21 @@ func appendCells(to []cell, b []byte) []cell {
 		for end < len(b) && !isSpace[b[end]] {
 			end++
 		}
-		to = append(to, cell{b[i:end], x, n > 0 && end == i+n})
+		r.cells = append(r.cells, cell{int32(i), int32(end), n > 0 && end == i+n, x})
 		i = end
 	}
-	return to
+}
+
+func (r *row) text(cell int) []byte {
+	c := &r.cells[cell]
+	return r.line[c.from:c.to]
+}
+
+func (r *row) number(cell int) (float64, bool) {
+	if c := &r.cells[cell]; c.read {
+		return c.x, true
+	}
+	return parseFloat(r.text(cell))
 }
 
 var isSpace = [256]bool{' ': true, '\t': true, '\n': true, '\v': true, '\f': true, '\r': true}

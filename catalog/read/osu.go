@@ -28,7 +28,7 @@ type osuReader struct {
 	series  map[string]*Series
 	primary string
 	metrics map[string]Value
-	cells   []cell // of a row
+	cells   row
 	rows    int
 	full    bool
 	invalid bool
@@ -115,24 +115,24 @@ func (o *osuReader) row(b []byte) {
 	if len(o.columns) == 0 || (b[0] < '0' || b[0] > '9') && b[0] != '.' {
 		return
 	}
-	o.cells = appendCells(o.cells[:0], b)
-	cells, size := o.cells, 0.0
+	o.cells.cut(b)
+	first, size := 0, 0.0
 	if o.sized {
-		x, ok := cells[0].number()
-		if !ok || len(cells) < 2 {
+		x, ok := o.cells.number(0)
+		if !ok {
 			return
 		}
-		size, cells = x, cells[1:]
+		first, size = 1, x
 	}
-	if len(cells) < len(o.columns) {
+	if n := len(o.cells.cells) - first; n == 0 || n < len(o.columns) {
 		return
 	}
-	for i := range cells {
-		switch x, ok := cells[i].number(); {
+	for i := range len(o.cells.cells) - first {
+		switch x, ok := o.cells.number(first + i); {
 		case !ok && i == 0:
 			return // a line of words
 		case !ok:
-			o.invalid = o.invalid || string(cells[i].text) == "Fail"
+			o.invalid = o.invalid || string(o.cells.text(first+i)) == "Fail"
 		case i < len(o.columns):
 			o.add(i, size, x)
 		}

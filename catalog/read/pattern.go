@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -59,7 +60,7 @@ func newPattern(expression string) (*pattern, error) {
 	if err != nil {
 		return nil, err
 	}
-	if steps, ok := appendSteps(nil, tree.Simplify()); ok && len(steps) > 0 && p.groups < maxGroups {
+	if steps, ok := appendSteps(nil, tree.Simplify()); ok && len(steps) > 0 {
 		p.steps = steps
 		p.settle()
 	}
@@ -247,7 +248,9 @@ func (p *pattern) find(line []byte, into []int) []int {
 	if p.steps == nil {
 		return p.re.FindSubmatchIndex(line)
 	}
-	w := walk{steps: p.steps, b: line, budget: 1000 + 16*len(line)}
+	// Every group takes part in every match, for steps have no choice of groups.
+	into = slices.Grow(into[:0], 2*(p.groups+1))[:2*(p.groups+1)]
+	w := walk{steps: p.steps, b: line, groups: into, budget: 1000 + 16*len(line)}
 	for from := 0; from <= len(line); from++ {
 		if p.text != nil {
 			i := bytes.Index(line[from:], p.text)
@@ -257,9 +260,8 @@ func (p *pattern) find(line []byte, into []int) []int {
 			from += i
 		}
 		if w.from(0, from) {
-			found := append(into[:0], w.groups[:2*(p.groups+1)]...)
-			found[0], found[1] = from, w.end
-			return found
+			into[0], into[1] = from, w.end
+			return into
 		}
 		if w.budget < 0 {
 			return p.re.FindSubmatchIndex(line)
@@ -275,12 +277,10 @@ func (p *pattern) find(line []byte, into []int) []int {
 type walk struct {
 	steps  []step
 	b      []byte
-	groups [2 * maxGroups]int
+	groups []int
 	end    int
 	budget int
 }
-
-const maxGroups = 10
 
 // from matches the steps from number i at a place.
 func (w *walk) from(i, at int) bool {
@@ -288,7 +288,7 @@ func (w *walk) from(i, at int) bool {
 		s := &w.steps[i]
 		switch s.kind {
 		case stepText:
-			if !bytes.HasPrefix(w.b[at:], s.text) {
+			if at == len(w.b) || w.b[at] != s.text[0] || len(s.text) > 1 && !bytes.HasPrefix(w.b[at:], s.text) {
 				return false
 			}
 			at += len(s.text)

@@ -258,47 +258,43 @@ func (c *rules) addHead(p *pattern, rule int32, literal int) bool {
 
 // memo keeps the matches on one line: several rules often read one expression.
 type memo struct {
-	turn  uint32 // of the line
-	at    []uint32
-	match [][]int
-	room  [][]int // for the next match
-	// numbers are those of the matches, where read is the line's turn.
-	numbers []number
-	read    []uint32
+	turn  uint64 // of the line
+	known []known
 }
 
-type number struct {
-	x  float64
-	ok bool
+// known is what one expression found.
+type known struct {
+	tried, read uint64 // the turns of the match and of its number
+	match       []int  // kept for its memory where found is false
+	x           float64
+	found, ok   bool // ok is the number's
 }
 
-func newMemo(rules int) memo {
-	return memo{
-		at: make([]uint32, rules), match: make([][]int, rules), room: make([][]int, rules),
-		numbers: make([]number, rules), read: make([]uint32, rules),
-	}
-}
+func newMemo(rules int) memo { return memo{known: make([]known, rules)} }
 
 func (m *memo) find(r *rule, line []byte) []int {
-	if m.at[r.same] != m.turn {
-		m.at[r.same] = m.turn
-		found := r.re.find(line, m.room[r.same])
-		if m.match[r.same] = found; found != nil {
-			m.room[r.same] = found
+	k := &m.known[r.same]
+	if k.tried != m.turn {
+		k.tried = m.turn
+		match := r.re.find(line, k.match)
+		if k.found = match != nil; k.found {
+			k.match = match
 		}
 	}
-	return m.match[r.same]
+	if !k.found {
+		return nil
+	}
+	return k.match
 }
 
 // number reads the group of a match.
 func (m *memo) number(r *rule, line []byte, match []int) (float64, bool) {
-	if m.read[r.same] != m.turn {
-		m.read[r.same] = m.turn
-		x, ok := parseNumber(line[match[2*r.group]:match[2*r.group+1]])
-		m.numbers[r.same] = number{x, ok}
+	k := &m.known[r.same]
+	if k.read != m.turn {
+		k.read = m.turn
+		k.x, k.ok = parseNumber(line[match[2*r.group]:match[2*r.group+1]])
 	}
-	n := m.numbers[r.same]
-	return n.x, n.ok
+	return k.x, k.ok
 }
 
 // expand gives the text of a match: the template's, the group's, or the line.
