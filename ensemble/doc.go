@@ -16,6 +16,9 @@
 //	   │                 └──────────────┴─▶ finish       │ failed with tries left,
 //	   └─────────────────────────────────────────────────┘ cancelled or lost
 //
+// An attempt that is queued may wait for an idle machine first, which changes
+// nothing but what people are told.
+//
 // A job is settled once it succeeded, or failed with no try left. A cancelled
 // or lost attempt settles nothing: the job runs again when the run goes on,
 // and the attempt does not count as a try.

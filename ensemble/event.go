@@ -20,7 +20,7 @@ type Event struct {
 	// Status and Reason tell how an attempt (finish) or the run ended.
 	Status Status
 	Reason string
-	// Note is further text: the seed of a run, the version that wrote it.
+	// Note is further text: the version that wrote it, what is waited for.
 	Note string
 }
 
@@ -33,6 +33,7 @@ const (
 	RunStart  EventName = "run-start"
 	RunFinish EventName = "run-finish"
 	Submit    EventName = "submit" // an attempt was handed to the executor
+	Wait      EventName = "wait"   // it waits for an idle machine
 	Start     EventName = "start"  // the application was launched
 	Finish    EventName = "finish" // the attempt ended and what it left is saved
 )

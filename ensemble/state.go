@@ -74,11 +74,13 @@ func (s *State) Apply(e Event) error {
 		return bad(fmt.Sprintf("attempt %d is the current one", j.Attempt))
 	}
 	switch e.Name {
-	case Start:
+	case Wait, Start:
 		if j.Phase != Queued {
 			return bad("the job is not queued")
 		}
-		j.Phase = Running
+		if e.Name == Start {
+			j.Phase = Running
+		}
 	case Finish:
 		if j.Phase != Queued && j.Phase != Running {
 			return bad("the job is not running")

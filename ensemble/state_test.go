@@ -33,6 +33,8 @@ func TestStateFollowsEvents(t *testing.T) {
 		want   ensemble.JobState
 	}{
 		{"a job that was submitted is queued", []string{"submit 1"}, ensemble.JobState{Phase: ensemble.Queued, Attempt: 1}},
+		{"a job that waits for an idle machine is queued", []string{"submit 1", "wait 1"}, ensemble.JobState{Phase: ensemble.Queued, Attempt: 1}},
+		{"a job that waited can start", []string{"submit 1", "wait 1", "start 1"}, ensemble.JobState{Phase: ensemble.Running, Attempt: 1}},
 		{"a job that started is running", []string{"submit 1", "start 1"}, ensemble.JobState{Phase: ensemble.Running, Attempt: 1}},
 		{"a job that finished waits for a decision", []string{"submit 1", "start 1", "finish 1 succeeded"}, ensemble.JobState{Attempt: 1, Tries: 1, Status: ensemble.Succeeded}},
 		{"an application that never started can finish", []string{"submit 1", "finish 1 failed"}, ensemble.JobState{Attempt: 1, Tries: 1, Status: ensemble.Failed}},
@@ -80,6 +82,9 @@ func TestAnEventThatCannotFollowIsRefusedAndChangesNothing(t *testing.T) {
 		{"a submission of the same attempt", waiting, "submit 1", "attempt 1 came before it"},
 		{"a second start", running, "start 1", "not queued"},
 		{"a start after the finish", waiting, "start 1", "not queued"},
+		{"a wait of a job that was never submitted", nil, "wait 1", "never submitted"},
+		{"a wait while the job runs", running, "wait 1", "not queued"},
+		{"a wait after the finish", waiting, "wait 1", "not queued"},
 		{"a second finish", waiting, "finish 1 failed", "not running"},
 		{"a start of another attempt", queued, "start 2", "attempt 1 is the current one"},
 		{"a finish of another attempt", running, "finish 2 failed", "attempt 1 is the current one"},

@@ -10,8 +10,9 @@ import (
 
 // Executor runs attempts on one member and reports what becomes of them.
 //
-// The order of events of one attempt is Start, Finish; Start is left out where
-// the application never started. A Finish is sent exactly once for every
+// The order of events of one attempt is Wait, Start, Finish. Wait is left out
+// where nothing is waited for, and Start where the application never started. A
+// Finish is sent exactly once for every
 // attempt that was submitted or recovered, after everything that the attempt
 // leaves behind is saved.
 type Executor interface {

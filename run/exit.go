@@ -35,8 +35,11 @@ type Exit struct {
 	Resources *Resources `json:"resources,omitempty"`
 	// Load is the other work on the machine.
 	Load *Load `json:"load,omitempty"`
+	// LeftProcesses is how many processes the application left behind; they were
+	// ended after Finish.
+	LeftProcesses int `json:"left_processes,omitempty"`
 	// Flags mark what a reader of the result should know: noisy, shared,
-	// oversubscribed.
+	// oversubscribed, left-processes.
 	Flags []string `json:"flags,omitempty"`
 }
 
@@ -63,7 +66,8 @@ type Resources struct {
 type Load struct {
 	// Before is the share just before the application started.
 	Before float64 `json:"before"`
-	// During is the mean share while it ran.
+	// During is the mean share while it ran, to the 10 ms in which the kernel
+	// counts: of a job that is no longer it tells nothing.
 	During float64 `json:"during"`
 	// WaitedSeconds is how long the attempt waited for an idle machine.
 	WaitedSeconds float64 `json:"waited_s"`

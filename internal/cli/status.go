@@ -74,6 +74,8 @@ func statusOf(dir run.Dir) ([]jobStatus, error) {
 		switch ev.Name {
 		case ensemble.Submit:
 			j.State = "queued"
+		case ensemble.Wait:
+			j.State, j.Reason = "waiting", ev.Note
 		case ensemble.Start:
 			j.State = "running"
 		case ensemble.Finish:

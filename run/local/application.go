@@ -3,6 +3,7 @@
 package local
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,7 +48,7 @@ func (s *supervisor) application() error {
 
 	guard := s.plan.Whole && s.job.Policy.IdleWait >= 0
 	if guard {
-		before, waited := waitIdle(s.job.Policy.Busy, s.job.Policy.IdleWait, s.stop)
+		before, waited := waitIdle(s.job.Policy.Busy, s.job.Policy.IdleWait, s.stop, s.reportWait)
 		s.exit.Load = &run.Load{Before: before, WaitedSeconds: waited.Seconds()}
 	}
 	select {
@@ -56,6 +57,7 @@ func (s *supervisor) application() error {
 	default:
 	}
 
+	around := s.tree.living() // services, and what the commands before left
 	s.tree.resetPeak()
 	used := s.tree.cpu()
 	busy, processors, busyErr := busyTime()
@@ -112,6 +114,11 @@ func (s *supervisor) application() error {
 		code := e.status.ExitStatus()
 		s.exit.ExitCode = &code
 	}
+	if failed == nil { // or else it was ended, with all that it had
+		if s.exit.LeftProcesses = s.tree.leftBeside(around, leaveGrace); s.exit.LeftProcesses > 0 {
+			s.exit.Flags = append(s.exit.Flags, "left-processes")
+		}
+	}
 	if failed == nil && (e.status.Signaled() || e.status.ExitStatus() != 0) {
 		failed = failf(ensemble.Failed, "%s", describeEnd(e.status))
 		s.fail(full(s.dir))
@@ -129,10 +136,26 @@ func full(dir string) error {
 	return &run.StorageError{Path: dir, Err: unix.ENOSPC}
 }
 
-// reportStart tells the driver, if it still lives.
+// reportWait tells the driver that the attempt waits because others use a share
+// of the machine.
+func (s *supervisor) reportWait(share float64) {
+	report(ensemble.Event{Time: time.Now(), Name: ensemble.Wait, Note: fmt.Sprintf(
+		"others use %.0f %% of the machine, more than %.0f %%; the wait is %v at most",
+		100*share, 100*s.job.Policy.Busy, s.job.Policy.IdleWait)})
+}
+
+// reportStart tells the driver of the start, after which there is nothing more to
+// tell.
 func (s *supervisor) reportStart() {
-	_, _ = unix.Write(reportFD, fmt.Appendf(nil, "%d\n", s.exit.Start.UnixNano()))
+	report(ensemble.Event{Time: s.exit.Start, Name: ensemble.Start})
 	_ = unix.Close(reportFD)
+}
+
+// report tells the driver of an event, if it still lives.
+func report(e ensemble.Event) {
+	if line, err := json.Marshal(e); err == nil {
+		_, _ = unix.Write(reportFD, append(line, '\n'))
+	}
 }
 
 // durable has what was printed on disk before an exit says that it is saved.

@@ -3,7 +3,7 @@
 package local
 
 import (
-	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -173,10 +172,10 @@ func (x *Executor) Submit(job *ensemble.Job, attempt int, dir string) error {
 	x.take(job.ID, dir, p.Cores)
 	go func() {
 		defer report.Close()
-		if line, err := bufio.NewReader(report).ReadString('\n'); err == nil {
-			if ns, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64); err == nil {
-				x.events <- ensemble.Event{Time: time.Unix(0, ns), Name: ensemble.Start, Job: job.ID, Attempt: attempt}
-			}
+		var e ensemble.Event
+		for dec := json.NewDecoder(report); dec.Decode(&e) == nil; {
+			e.Job, e.Attempt = job.ID, attempt
+			x.events <- e
 		}
 		_ = cmd.Wait() // how it ended is in exit.json
 		x.finish(job.ID, attempt, dir)

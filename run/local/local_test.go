@@ -19,6 +19,7 @@ import (
 	"github.com/converged-computing/ensemble/run/local"
 	"github.com/converged-computing/ensemble/run/runtest"
 	"github.com/converged-computing/ensemble/spec"
+	"github.com/google/go-cmp/cmp"
 )
 
 // The test binary is its own supervisor and its own driver.
@@ -205,12 +206,13 @@ func TestABusyMachineIsWaitedForAndFlagged(t *testing.T) {
 		share bool
 		flags []string
 		load  bool
+		waits int
 	}{
 		// No machine is idler than -1, and none busier than a thousand times itself.
-		{"a busy machine is flagged after the wait", -1, 250 * time.Millisecond, false, []string{"noisy"}, true},
-		{"an idle machine is not waited for", 1000, time.Hour, false, nil, true},
-		{"no guard does neither", -1, -1, false, nil, false},
-		{"jobs side by side cannot tell one another from others", -1, time.Hour, true, []string{"shared"}, false},
+		{"a busy machine is flagged after the wait", -1, 250 * time.Millisecond, false, []string{"noisy"}, true, 1},
+		{"an idle machine is not waited for", 1000, time.Hour, false, nil, true, 0},
+		{"no guard does neither", -1, -1, false, nil, false, 0},
+		{"jobs side by side cannot tell one another from others", -1, time.Hour, true, []string{"shared"}, false, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -220,12 +222,72 @@ func TestABusyMachineIsWaitedForAndFlagged(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			waits := 0
+			if err := d.Events(func(e ensemble.Event) error {
+				if e.Name == ensemble.Wait && strings.Contains(e.Note, "others use ") {
+					waits++
+				}
+				return nil
+			}); err != nil || waits != c.waits {
+				t.Errorf("the journal says %d times that it waits, want %d (%v)", waits, c.waits, err)
+			}
 			e := exitOf(t, d, "j", 1)
+			if e.Load != nil && (e.Load.Before > 1 || e.Load.During > 1) {
+				t.Errorf("got %+v, want shares of 1 at most", *e.Load)
+			}
 			if !slices.Equal(e.Flags, c.flags) || (e.Load != nil) != c.load {
 				t.Errorf("got flags %v and load %v, want flags %v and a load: %v", e.Flags, e.Load, c.flags, c.load)
 			}
 			if e.Load != nil && c.busy < 0 && e.Load.WaitedSeconds < c.wait.Seconds() {
 				t.Errorf("waited %v s, want %v at least", e.Load.WaitedSeconds, c.wait)
+			}
+		})
+	}
+}
+
+func TestWhatAnApplicationLeavesBehindIsEndedAndFlagged(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		change func(*ensemble.Job)
+		script string
+		left   int
+	}{
+		{"an application that ends with all that it started", nil, "sleep 0.01 & wait", 0},
+		{"two processes in the background", nil, "sleep 600 & setsid -f sleep 600", 2},
+		{"a service and its child", func(j *ensemble.Job) {
+			j.Launch.Services = []spec.Service{{Command: []string{"sh", "-c", "sleep 600 & echo up; wait"}, Ready: "up"}}
+		}, "true", 0},
+		{"a process of a command before the application", func(j *ensemble.Job) {
+			j.Launch.Before = [][]string{{"sh", "-c", "sleep 600 &"}}
+		}, "true", 0},
+		{"a process beside a service", func(j *ensemble.Job) {
+			j.Launch.Services = []spec.Service{{Command: []string{"sleep", "600"}}}
+		}, "sleep 600 &", 1},
+		{"an application that takes too long is ended with all that it has", func(j *ensemble.Job) {
+			j.Policy.Timeout = 100 * time.Millisecond
+		}, "sleep 600 & sleep 600", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			j := job("j", "sh", "-c", c.script)
+			if c.change != nil {
+				c.change(j)
+			}
+			d, _, err := carryOut(t, t.Context(), j)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var flags []string
+			if c.left > 0 {
+				flags = []string{"left-processes"}
+			}
+			e := exitOf(t, d, "j", 1)
+			if diff := cmp.Diff(flags, e.Flags); diff != "" || e.LeftProcesses != c.left {
+				t.Errorf("got %d processes, want %d; flags (-want +got):\n%s", e.LeftProcesses, c.left, diff)
+			}
+			if pids := processesOf(d.Attempt("j", 1)); len(pids) > 0 {
+				t.Errorf("processes %v live", pids)
 			}
 		})
 	}

@@ -34,17 +34,20 @@ func busyTime() (busy time.Duration, processors int, err error) {
 }
 
 // share gives the part of the machine, from 0 to 1, that a time of work over a
-// span is.
+// span is. It is bounded because the kernel's ticks are not: one of 10 ms can end
+// in a span of 1 ms.
 func share(work, span time.Duration, processors int) float64 {
 	if span <= 0 || processors == 0 {
 		return 0
 	}
-	return max(0, work.Seconds()/(span.Seconds()*float64(processors)))
+	return min(1, max(0, work.Seconds()/(span.Seconds()*float64(processors))))
 }
 
 // waitIdle waits until others use less than busy of the machine, for limit at
-// most, and gives the share of the last window. A stop ends it early.
-func waitIdle(busy float64, limit time.Duration, stop <-chan struct{}) (last float64, waited time.Duration) {
+// most, and gives the share of the last window. Before it waits it tells waiting
+// why. A stop ends it early.
+func waitIdle(busy float64, limit time.Duration, stop <-chan struct{}, waiting func(share float64)) (last float64, waited time.Duration) {
+	told := false
 	begin := time.Now()
 	for {
 		before, _, err := busyTime()
@@ -64,6 +67,10 @@ func waitIdle(busy float64, limit time.Duration, stop <-chan struct{}) (last flo
 		last = share(after-before, time.Since(from), n)
 		if waited = time.Since(begin); last <= busy || waited >= limit {
 			return last, waited
+		}
+		if !told {
+			waiting(last)
+			told = true
 		}
 	}
 }

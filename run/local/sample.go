@@ -21,7 +21,7 @@ const userHZ = 100
 // cpu gives what the tree used so far: what was reaped and what lives.
 func (t *tree) cpu() usage {
 	u := t.reaped()
-	for _, p := range descendants(os.Getpid()) {
+	for _, p := range descendants(os.Getpid(), nil) {
 		u.user += ticks(int(p.UTime) + p.CUTime)
 		u.system += ticks(int(p.STime) + p.CSTime)
 	}
@@ -86,7 +86,7 @@ func (s *supervisor) samples(quit <-chan struct{}) (err error) {
 // now adds up what the processes of the job use.
 func (s *supervisor) now() run.Sample {
 	x := run.Sample{Seconds: time.Since(s.exit.Start).Seconds()}
-	for _, p := range descendants(os.Getpid()) {
+	for _, p := range descendants(os.Getpid(), nil) {
 		x.Processes++
 		x.RSSBytes += int64(p.ResidentMemory())
 		read, write := storage(p.PID)

@@ -31,6 +31,9 @@ const (
 	// endGrace is how long processes have between the request to end and the
 	// kill.
 	endGrace = 3 * time.Second
+	// leaveGrace is how long what the application started has to end by itself
+	// behind it, as the daemons of a launcher do, before it counts as left.
+	leaveGrace = 100 * time.Millisecond
 	// readyLimit is how long a service may take to become ready.
 	readyLimit = 30 * time.Second
 	// cleanUpLimit is how long the commands that clean up have once the attempt is

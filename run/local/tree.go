@@ -144,7 +144,7 @@ func (t *tree) resetPeak() {
 
 // signal sends a signal to every process of the tree.
 func (t *tree) signal(s unix.Signal) {
-	for _, p := range descendants(os.Getpid()) {
+	for _, p := range descendants(os.Getpid(), nil) {
 		_ = unix.Kill(p.PID, s)
 	}
 }
@@ -178,8 +178,35 @@ func (t *tree) clear(grace time.Duration) {
 	}
 }
 
-// descendants lists the living processes below one, zombies left out.
-func descendants(pid int) []procfs.ProcStat {
+// process names a process for good: the kernel gives its ID to another one later.
+type process struct {
+	pid   int
+	start uint64 // in ticks since boot
+}
+
+// living lists the processes of the tree.
+func (t *tree) living() map[process]bool {
+	all := map[process]bool{}
+	for _, p := range descendants(os.Getpid(), nil) {
+		all[process{p.PID, p.Starttime}] = true
+	}
+	return all
+}
+
+// leftBeside counts the processes that live beside some and what those started.
+// It looks again for grace as long as there are any.
+func (t *tree) leftBeside(some map[process]bool, grace time.Duration) int {
+	for over := time.Now().Add(grace); ; time.Sleep(5 * time.Millisecond) {
+		left := len(descendants(os.Getpid(), some))
+		if left == 0 || time.Now().After(over) {
+			return left
+		}
+	}
+}
+
+// descendants lists the living processes below one, zombies left out. Those of
+// without are left out with all that is below them.
+func descendants(pid int, without map[process]bool) []procfs.ProcStat {
 	procs, err := procfs.AllProcs()
 	if err != nil {
 		return nil
@@ -193,6 +220,9 @@ func descendants(pid int) []procfs.ProcStat {
 	var all []procfs.ProcStat
 	for queue := []int{pid}; len(queue) > 0; queue = queue[1:] {
 		for _, c := range children[queue[0]] {
+			if without[process{c.PID, c.Starttime}] {
+				continue
+			}
 			queue = append(queue, c.PID)
 			if c.State != "Z" && c.State != "X" {
 				all = append(all, c)
