@@ -76,7 +76,7 @@ func Outliers(values []float64) ([]Outlier, []string) {
 	}
 	var found []Outlier
 	for i, x := range values {
-		if score := (x - center) / scale; !unusable(x) && math.Abs(score) > OutlierScore {
+		if score := (x - center) / scale; Usable(x) && math.Abs(score) > OutlierScore {
 			found = append(found, Outlier{i, x, score})
 		}
 	}

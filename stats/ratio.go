@@ -44,7 +44,7 @@ func RatioOfMeans(num, den Summary, level float64) (Estimate, bool) {
 	}
 	a, b := num.Mean, den.Mean
 	e := Estimate{Value: a / b}
-	if unusable(e.Value) {
+	if !Usable(e.Value) {
 		return Estimate{}, false
 	}
 	if num.N < 2 || den.N < 2 {

@@ -55,13 +55,13 @@ type Summary struct {
 // and nothing that is measured comes near either.
 const largest = 1e150
 
-// unusable says whether a value is none: NaN, infinite, or of a size that no
-// measurement has.
-func unusable(x float64) bool { return math.IsNaN(x) || math.Abs(x) >= largest }
+// Usable says whether a value can be one: a number, finite, and below 1e150 in
+// size.
+func Usable(x float64) bool { return math.Abs(x) < largest }
 
 // usable are the values that can be used, in ascending order, in a new slice.
 func usable(values []float64) []float64 {
-	xs := slices.DeleteFunc(slices.Clone(values), unusable)
+	xs := slices.DeleteFunc(slices.Clone(values), func(x float64) bool { return !Usable(x) })
 	slices.Sort(xs)
 	return xs
 }
@@ -79,9 +79,8 @@ func medianOfSorted(xs []float64) float64 {
 }
 
 // Summarize describes the values. level is the confidence of the intervals as
-// a fraction between 0 and 1; 0 is [DefaultLevel]. Values that are not finite,
-// or 1e150 and more in size, are left out, with a warning. The slice is not
-// changed.
+// a fraction between 0 and 1; 0 is [DefaultLevel]. Values that are not [Usable]
+// are left out, with a warning. The slice is not changed.
 func Summarize(values []float64, level float64) Summary {
 	if level == 0 {
 		level = DefaultLevel
