@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+
+	"github.com/converged-computing/ensemble/stats"
 )
 
 // axis maps values to positions in a figure, linearly or by logarithm. The
@@ -76,7 +78,7 @@ func linearTicks(lo, hi float64, n int) (out []float64) {
 
 // niceStep is the next of 1, 2 and 5 times a power of ten.
 func niceStep(x float64) float64 {
-	if x <= 0 || !finite(x) {
+	if x <= 0 || !stats.Usable(x) {
 		return 1
 	}
 	p := math.Pow(10, math.Floor(math.Log10(x)))
@@ -176,7 +178,7 @@ type span struct {
 
 func (s *span) add(values ...float64) {
 	for _, v := range values {
-		if !finite(v) {
+		if !stats.Usable(v) {
 			continue
 		}
 		if !s.any {

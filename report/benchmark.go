@@ -15,6 +15,7 @@ import (
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/measure"
 	"github.com/converged-computing/ensemble/spec"
+	"github.com/converged-computing/ensemble/stats"
 	"golang.org/x/perf/benchfmt"
 )
 
@@ -88,7 +89,7 @@ func benchmarkValues(rec *measure.Record, app *spec.ApplicationSpec) (values []b
 	seen := map[string]bool{}
 	add := func(name string, better spec.Better) {
 		v, ok := rec.Metrics[name]
-		if !ok || seen[name] || !finite(v.Value) {
+		if !ok || seen[name] || !stats.Usable(v.Value) {
 			return
 		}
 		seen[name] = true

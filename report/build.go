@@ -39,6 +39,12 @@ func Build(records []measure.Record, apps map[string]*spec.Application, opts Opt
 	byApp := map[string][]*measure.Record{}
 	for i := range records {
 		rec := &records[i]
+		for _, f := range flags(rec) {
+			if r.Counts.Flags == nil {
+				r.Counts.Flags = map[string]int{}
+			}
+			r.Counts.Flags[f]++
+		}
 		if rec.Status == ensemble.Succeeded {
 			byApp[rec.App] = append(byApp[rec.App], rec)
 		} else {
@@ -130,7 +136,7 @@ func failure(rec *measure.Record, recovered bool) Failure {
 	return Failure{
 		App: rec.App, Variant: rec.Variant, Environment: rec.Environment, Problem: rec.Problem,
 		Nodes: rec.Nodes, Ranks: rec.Tasks, Trial: trialID(rec), Attempt: rec.Attempt,
-		Status: rec.Status, Reason: rec.Reason, ExitCode: rec.ExitCode, Recovered: recovered,
+		Status: rec.Status, Reason: rec.Reason, ExitCode: rec.ExitCode, Flags: flags(rec), Recovered: recovered,
 	}
 }
 
@@ -138,9 +144,14 @@ func job(rec *measure.Record) Job {
 	return Job{
 		App: rec.App, Variant: rec.Variant, Environment: rec.Environment, Problem: rec.Problem,
 		Nodes: rec.Nodes, Ranks: rec.Tasks, Trial: trialID(rec), Attempt: rec.Attempt,
-		Status: rec.Status, Reason: rec.Reason, Noisy: slices.Contains(rec.Flags, flagNoisy),
+		Status: rec.Status, Reason: rec.Reason, Flags: flags(rec),
 		Start: rec.Times.Start, Finish: rec.Times.Finish,
 	}
+}
+
+// flags are those of a record, each once, in order.
+func flags(rec *measure.Record) []string {
+	return slices.Compact(slices.Sorted(slices.Values(rec.Flags)))
 }
 
 // trialID names the trial as well as the record can.
@@ -179,6 +190,7 @@ func (b *builder) build() Application {
 	for i, g := range groups {
 		b.app.Series = append(b.app.Series, b.series(settings[i], g))
 	}
+	b.warnOfBases()
 	b.app.Curves = curves(groups, settings)
 	return b.app
 }
@@ -232,5 +244,5 @@ func (b *builder) time(rec *measure.Record) (float64, bool) {
 	if b.app.Time.Unit == "s" {
 		return seconds(v)
 	}
-	return v.Value, finite(v.Value) && v.Unit == b.app.Time.Unit
+	return v.Value, stats.Usable(v.Value) && v.Unit == b.app.Time.Unit
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/converged-computing/ensemble/stats"
 )
 
 // px is a position or a length in the units of a figure's view box.
@@ -24,7 +26,7 @@ func (p px) String() string {
 // a colour. Everything is drawn in the order of the fields.
 type chart struct {
 	ID, Title, Unit string
-	Note            string // which direction is better
+	Note            string // which direction is better, and what scale it is
 	// Desc says in words what the figure shows, for those who do not see it.
 	Desc           string
 	Class          string
@@ -49,20 +51,48 @@ type shape struct {
 	D string
 }
 
-// errorBar is an interval, upright or lying.
+// errorBar is an interval along the axis of its values, From to To, beside
+// which it stands At.
 type errorBar struct {
 	S          int
-	X0, Y0     px
-	X1, Y1     px
+	At         px
+	From, To   px
 	Horizontal bool
+	// Beyond says that the interval goes on beyond the frame at From or To.
+	Beyond [2]bool
 }
 
-// D is the bar and its two ends.
-func (e errorBar) D() string {
-	if e.Horizontal {
-		return fmt.Sprintf("M%s %sH%sM%s %sv8M%s %sv8", e.X0, e.Y0, e.X1, e.X0, e.Y0-4, e.X1, e.Y1-4)
+// interval makes an error bar of an interval, cut at the ends of the axis.
+func (a axis) interval(s int, at px, in stats.Interval, horizontal bool) errorBar {
+	outside := func(v float64) bool { return v < a.lo || v > a.hi }
+	return errorBar{
+		S: s, At: at, From: px(a.clamp(in.Low)), To: px(a.clamp(in.High)), Horizontal: horizontal,
+		Beyond: [2]bool{outside(in.Low), outside(in.High)},
 	}
-	return fmt.Sprintf("M%s %sV%sM%s %sh8M%s %sh8", e.X0, e.Y0, e.Y1, e.X0-4, e.Y0, e.X1-4, e.Y1)
+}
+
+// D is the bar with a stroke across each end, and an arrow head where it goes
+// on.
+func (e errorBar) D() string {
+	d := fmt.Sprintf("M%s %sV%s", e.At, e.From, e.To)
+	if e.Horizontal {
+		d = fmt.Sprintf("M%s %sH%s", e.From, e.At, e.To)
+	}
+	for i, end := range []px{e.From, e.To} {
+		back := px(0)
+		if e.Beyond[i] {
+			back = 5 // towards the other end
+			if e.From > e.To == (i == 0) {
+				back = -5
+			}
+		}
+		if e.Horizontal {
+			d += fmt.Sprintf("M%s %sL%s %sL%s %s", end+back, e.At-4, end, e.At, end+back, e.At+4)
+		} else {
+			d += fmt.Sprintf("M%s %sL%s %sL%s %s", e.At-4, end+back, e.At, end, e.At+4, end+back)
+		}
+	}
+	return d
 }
 
 // dot is one trial: plain, noisy or outlier.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/converged-computing/ensemble/catalog/read"
+	"github.com/converged-computing/ensemble/stats"
 )
 
 // samplePrefix begins the names of what measure samples while a job runs. Those
@@ -89,7 +90,7 @@ func medians(all []read.Series) []LinePoint {
 	byX := map[float64][]float64{}
 	for _, s := range all {
 		for _, p := range s.Points {
-			if finite(p[0]) && finite(p[1]) {
+			if stats.Usable(p[0]) && stats.Usable(p[1]) {
 				byX[p[0]] = append(byX[p[0]], p[1])
 			}
 		}
@@ -97,9 +98,7 @@ func medians(all []read.Series) []LinePoint {
 	var out []LinePoint
 	for _, x := range slices.Sorted(maps.Keys(byX)) {
 		ys := byX[x]
-		slices.Sort(ys)
-		n := len(ys)
-		out = append(out, LinePoint{X: x, N: n, Median: ys[(n-1)/2]/2 + ys[n/2]/2, Min: ys[0], Max: ys[n-1]})
+		out = append(out, LinePoint{X: x, N: len(ys), Median: stats.Median(ys), Min: slices.Min(ys), Max: slices.Max(ys)})
 	}
 	return out
 }

@@ -29,7 +29,8 @@ type plot struct {
 	values      func(*Series) []value
 	// ideal gives the number of a perfect series at so many ranks; nil for none.
 	ideal func(s *Series, ranks int) (float64, bool)
-	// one draws a line at 1 instead, and top limits the range.
+	// one draws a line at 1 instead, and top limits how far intervals, but not
+	// what they are of, extend the range.
 	one bool
 	top float64
 }
@@ -141,7 +142,7 @@ func meritPlot(m Quantity) plot {
 
 func overheadPlot() plot {
 	return plot{
-		title: "Launch overhead", unit: "s",
+		title: "Overhead", unit: "s", note: "wall time less the application's own",
 		values: func(s *Series) (out []value) {
 			for i := range s.Points {
 				p := &s.Points[i]
@@ -195,7 +196,7 @@ func (pl plot) draw(series []*Series) *chart {
 			}
 		}
 	}
-	log := pl.log && ys.lo > 0
+	log, top := pl.log && ys.lo > 0, max(pl.top, ys.hi)
 	for _, values := range all {
 		for _, v := range values {
 			// An interval may reach far out of what was measured: it is cut there.
@@ -209,10 +210,13 @@ func (pl plot) draw(series []*Series) *chart {
 	}
 	if pl.one {
 		ys.add(1)
-		ys.lo, ys.hi = max(ys.lo, 0), min(ys.hi, pl.top)
+		ys.lo, ys.hi = max(ys.lo, 0), min(ys.hi, top)
 	}
 	c := plotFrame(pl.title, pl.unit)
 	c.Note = pl.note
+	if log {
+		c.Note = joinWords(c.Note, "logarithmic")
+	}
 	c.XLabel = "MPI ranks"
 	x := axis{lo: xs.lo, hi: xs.hi, log: true, start: float64(c.X0) + 26, end: float64(c.X1) - 26}
 	y := axis{log: log, start: float64(c.Y1), end: float64(c.Y0)}
@@ -247,7 +251,7 @@ func (pl plot) drawSeries(c *chart, x, y axis, i int, s *Series, values []value,
 		at := x.at(float64(v.ranks)) + aside
 		lx, ly = append(lx, at), append(ly, y.clamp(v.center))
 		if v.in != nil {
-			c.Errors = append(c.Errors, errorBar{S: i, X0: px(at), X1: px(at), Y0: px(y.clamp(v.in.Low)), Y1: px(y.clamp(v.in.High))})
+			c.Errors = append(c.Errors, y.interval(i, px(at), *v.in, false))
 		}
 		for _, t := range v.trials {
 			if one, ok := v.single(t); ok {
@@ -256,7 +260,7 @@ func (pl plot) drawSeries(c *chart, x, y axis, i int, s *Series, values []value,
 		}
 		c.Marks = append(c.Marks, mark{S: i, X: px(at), Y: px(y.clamp(v.center)), Title: plain(joinWords(s.Label, v.title))})
 	}
-	if len(lx) > 1 {
+	if len(lx) > 1 && onePointEach(values) {
 		c.Lines = append(c.Lines, shape{i, polyline(lx, ly)})
 	}
 	if pl.ideal == nil || len(values) == 0 {
@@ -271,6 +275,18 @@ func (pl plot) drawSeries(c *chart, x, y axis, i int, s *Series, values []value,
 	if len(ix) > 1 && ix[0] < ix[len(ix)-1] {
 		c.Ideals = append(c.Ideals, shape{i, polyline(ix, iy)})
 	}
+}
+
+// onePointEach says whether each number of ranks has one point: where one has
+// several, such as on one node and on two, a line through all of them would be
+// that of nothing.
+func onePointEach(values []value) bool {
+	for i := 1; i < len(values); i++ {
+		if values[i].ranks == values[i-1].ranks {
+			return false
+		}
+	}
+	return true
 }
 
 func idealRanks(values []value) []int {

@@ -33,7 +33,7 @@ func curveFigure(c *Curve, lines []Line) *chart {
 	}
 	y := axis{start: float64(f.Y1), end: float64(f.Y0)}
 	if ys.lo > 0 && ys.hi > 30*ys.lo {
-		y.log = true
+		y.log, f.Note = true, "logarithmic"
 		y.lo, y.hi = ys.around()
 	} else {
 		y.lo, y.hi = ys.fromZero()

@@ -72,7 +72,7 @@ func (pl plot) drawRows(series []*Series) *chart {
 		name := plain(v.s.Label)
 		c.Texts = append(c.Texts, caption{X: c.X0 + 6, Y: px(top + 15), Class: "rowname", Text: cut(name, 58), Title: name})
 		if v.in != nil {
-			c.Errors = append(c.Errors, errorBar{S: v.i, X0: px(x.clamp(v.in.Low)), X1: px(x.clamp(v.in.High)), Y0: px(at), Y1: px(at), Horizontal: true})
+			c.Errors = append(c.Errors, x.interval(v.i, px(at), *v.in, true))
 		}
 		for _, t := range v.trials {
 			if one, ok := v.single(t); ok {
@@ -88,9 +88,9 @@ func (pl plot) drawRows(series []*Series) *chart {
 
 // oneSize says whether all series were measured on the same number of ranks, or
 // on an unknown one.
-func oneSize(series []*Series) bool {
+func (a *Application) oneSize() bool {
 	ranks := -1
-	for _, s := range series {
+	for _, s := range a.Series {
 		for _, p := range s.Points {
 			if p.Time.N == 0 && len(p.Merits) == 0 {
 				continue

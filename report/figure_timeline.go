@@ -4,6 +4,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
@@ -86,7 +87,7 @@ next:
 func jobClass(j *Job) string {
 	switch j.Status {
 	case ensemble.Succeeded:
-		if j.Noisy {
+		if j.noisy() {
 			return "succeeded noisy"
 		}
 		return "succeeded"
@@ -103,8 +104,8 @@ func (j *Job) text(begin time.Time) string {
 	}
 	s += fmt.Sprintf("\ntrial %s, attempt %d\n", shortID(j.Trial), max(j.Attempt, 1))
 	s += fmt.Sprintf("%s after %s for %s", j.Status, durationText(j.Start.Sub(begin)), durationText(j.Finish.Sub(j.Start)))
-	if j.Noisy {
-		s += ", noisy"
+	if len(j.Flags) > 0 {
+		s += ", flagged " + strings.Join(j.Flags, ", ")
 	}
 	if j.Reason != "" {
 		s += "\n" + cut(j.Reason, 200)

@@ -12,6 +12,30 @@ import (
 	"github.com/converged-computing/ensemble/stats"
 )
 
+// flagMeanings are what the flags of package run, measure and catalog/read
+// mean, for a page that shows them.
+var flagMeanings = map[string]string{
+	"noisy":          "other work used the machine",
+	"shared":         "another job ran beside",
+	"oversubscribed": "there were more ranks than cores",
+	"unreadable":     "files of the attempt are missing or broken",
+	"left-processes": "the application left processes behind, which were ended",
+	"truncated":      "the log has more values than are kept",
+	"long-lines":     "the log has lines too long to be read whole",
+	"restarted":      "the application began to print again",
+	"tasks-differ":   "the application counts other tasks than the launcher",
+	"not-finite":     "a value was no number and is left out",
+	"shared-wrapper": "the launcher's time covers other runs as well and is left out",
+}
+
+// hasOverhead says whether any point tells the launcher's time from the
+// application's own.
+func (a *Application) hasOverhead() bool {
+	return slices.ContainsFunc(a.Series, func(s Series) bool {
+		return slices.ContainsFunc(s.Points, func(p Point) bool { return p.Overhead != nil })
+	})
+}
+
 // flagText is what is marked at a point, in short: "noisy 2 of 5, 1 outlier".
 func (p *Point) flagText() string {
 	parts := p.flagList()
@@ -34,7 +58,7 @@ func (p *Point) flagList() (parts []string) {
 }
 
 // notes are the sentences about what is marked at a point: which trials are
-// outliers, and what noise does to the mean.
+// outliers, what noise does to the mean, and what the numbers do not carry.
 func (p *Point) notes(a *Application) []string {
 	var notes []string
 	for _, t := range p.Trials {
@@ -44,6 +68,24 @@ func (p *Point) notes(a *Application) []string {
 	}
 	if s := p.noiseText(a); s != "" {
 		notes = append(notes, s)
+	}
+	return append(notes, p.cautions()...)
+}
+
+// cautions are what a reader of the point's numbers has to know and cannot see.
+// That one value has no interval can be seen.
+func (p *Point) cautions() []string {
+	var notes []string
+	if in := p.Time.MeanInterval; in != nil {
+		switch {
+		case p.Time.Min == p.Time.Max:
+			notes = append(notes, fmt.Sprintf("all %d times are equal: the interval says nothing beyond the resolution of the measurement", p.Time.N))
+		case in.Low < 0 && p.Time.Min >= 0:
+			notes = append(notes, fmt.Sprintf("the interval reaches below zero: %d times that lie so far apart do not tell the mean", p.Time.N))
+		}
+		if e := p.Efficiency; e != nil && !p.Base && p.Time.Min != p.Time.Max {
+			notes = append(notes, e.Warnings...)
+		}
 	}
 	return append(notes, p.Warnings...)
 }
@@ -79,10 +121,13 @@ func (t *Trial) name() string {
 
 // noiseText says how the mean changes without the noisy trials.
 func (p *Point) noiseText(a *Application) string {
-	if p.Quiet == nil {
-		if p.Noisy > 0 && p.Noisy == len(p.Trials) {
-			return "every trial is noisy: there is no quiet one to compare with"
-		}
+	switch {
+	case p.Quiet != nil:
+	case p.Noisy > 0 && p.Noisy == len(p.Trials):
+		return "every trial is noisy: there is no quiet one to compare with"
+	case p.QuietEfficiency != nil:
+		return "the base has noisy trials: efficiency " + percentText(p.QuietEfficiency, false) + " without them"
+	default:
 		return ""
 	}
 	all, quiet := meanText(p.Time, a.Time.Unit), meanText(*p.Quiet, a.Time.Unit)
@@ -90,6 +135,9 @@ func (p *Point) noiseText(a *Application) string {
 	if p.Time.Mean != 0 {
 		change := 100 * (p.Quiet.Mean - p.Time.Mean) / p.Time.Mean
 		s += fmt.Sprintf(" (%s %%)", signed(change))
+	}
+	if e := p.QuietEfficiency; e != nil {
+		s += "; efficiency " + percentText(e, false) + " without noisy trials"
 	}
 	return s
 }
@@ -124,6 +172,8 @@ func signed(x float64) string {
 }
 
 func (t *Trial) noisy() bool { return slices.Contains(t.Flags, flagNoisy) }
+
+func (j *Job) noisy() bool { return slices.Contains(j.Flags, flagNoisy) }
 
 // marks are the flags of a trial in brackets.
 func (t *Trial) marks() string {

@@ -7,8 +7,11 @@ import (
 	"encoding/base64"
 	"html"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/converged-computing/ensemble/measure"
 )
 
 func TestPageNeedsNothingElse(t *testing.T) {
@@ -77,5 +80,44 @@ func TestPageIsTheSameEveryTime(t *testing.T) {
 	second, _ := page(t, rich())
 	if first != second {
 		t.Error("two pages of the same records differ")
+	}
+}
+
+func TestFiguresDoNotMislead(t *testing.T) {
+	times := func(ranks, nodes int, took ...float64) (records []measure.Record) {
+		for _, x := range took {
+			records = append(records, with(run("lammps", ranks, "loop_time", x), func(r *measure.Record) { r.Nodes = nodes }))
+		}
+		return records
+	}
+	arrow := regexp.MustCompile(`class="error s0" d="M[\d.]+ [\d.]+V[\d.]+M[\d.]+ ([\d.]+)L[\d.]+ ([\d.]+)L`)
+	for _, test := range []struct {
+		name    string
+		records []measure.Record
+		check   func(text string) bool
+	}{
+		{"an efficiency above every expectation is within its axis", slices.Concat(times(1, 1, 40), times(2, 1, 4)),
+			func(text string) bool { return strings.Contains(text, ">400 %</text>") }},
+		{"an interval that goes on beyond the axis ends in an arrow", slices.Concat(times(1, 1, 8, 9), times(2, 1, 2, 30)),
+			func(text string) bool {
+				for _, m := range arrow.FindAllStringSubmatch(text, -1) {
+					if m[1] != m[2] {
+						return strings.Contains(text, "an arrow where it goes on")
+					}
+				}
+				return false
+			}},
+		{"an interval within the axis has none", slices.Concat(times(1, 1, 8, 8.1), times(2, 1, 4, 4.1)),
+			func(text string) bool { return !strings.Contains(text, "an arrow where it goes on") }},
+		{"a line joins one point for each number of ranks", slices.Concat(times(1, 1, 8), times(2, 1, 4), times(4, 2, 2)),
+			func(text string) bool { return strings.Contains(text, `path class="line s0"`) }},
+		{"no line joins the same ranks on one node and on two", slices.Concat(times(1, 1, 8), times(2, 1, 4), times(2, 2, 5), times(4, 2, 3)),
+			func(text string) bool { return !strings.Contains(text, `path class="line s0"`) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if text, _ := page(t, test.records); !test.check(text) {
+				t.Errorf("the page does not show it:\n%s", regexp.MustCompile(`(?s)<section class="card".*?</section>`).FindString(text))
+			}
+		})
 	}
 }

@@ -21,7 +21,7 @@ const digits = 4
 // sig writes x with n significant digits; very large and very small numbers
 // with an exponent.
 func sig(x float64, n int) string {
-	if x == 0 || !finite(x) {
+	if x == 0 || !stats.Usable(x) {
 		return strconv.FormatFloat(x, 'g', -1, 64)
 	}
 	return fixed(x, n-1-exponent(x))

@@ -32,6 +32,9 @@ type page struct {
 	Level              string
 	Footer             string
 	Strong, Weak       bool
+	// Flags are how many attempts carry each flag, Meanings what flags mean.
+	Flags    []chip
+	Meanings [][2]string
 }
 
 type tile struct{ Label, Value, Class, Note string }
@@ -55,9 +58,9 @@ type figureSet struct {
 	Legend  []legendEntry
 	Figures []*chart
 	// What the key below the figures has to explain.
-	Ideal, Intervals, Bands bool
-	Trials                  struct{ Plain, Noisy, Outlier bool }
-	Table                   *tableView
+	Ideal, Intervals, Beyond, Bands bool
+	Trials                          struct{ Plain, Noisy, Outlier bool }
+	Table                           *tableView
 }
 
 type legendEntry struct {
@@ -122,6 +125,12 @@ func newPage(r *Report, meta Meta) *page {
 		p.Apps = append(p.Apps, newAppView(r, a, fmt.Sprintf("app-%d", i+1)))
 		p.Strong = p.Strong || a.Scaling == spec.ScalingStrong
 		p.Weak = p.Weak || a.Scaling == spec.ScalingWeak
+	}
+	for _, f := range slices.Sorted(maps.Keys(c.Flags)) {
+		p.Flags = append(p.Flags, chip{fmt.Sprintf("%s %d", plain(f), c.Flags[f]), "warn"})
+		if s := flagMeanings[f]; s != "" {
+			p.Meanings = append(p.Meanings, [2]string{f, s})
+		}
 	}
 	p.timeline(r)
 	p.Failures = failureTable(r.Failures)

@@ -26,7 +26,7 @@ func newAppView(r *Report, a *Application, id string) appView {
 	if n := len(v.Headlines); n > hues {
 		v.Headlines = append(v.Headlines[:hues-1], fmt.Sprintf("and %d more series, below", n-hues+1))
 	}
-	rows := oneSize(series)
+	rows := a.oneSize()
 	for chunk := range slices.Chunk(series, hues) {
 		set := figureSet{}
 		if rows {
@@ -40,6 +40,9 @@ func newAppView(r *Report, a *Application, id string) appView {
 		for _, c := range set.Figures {
 			set.Ideal = set.Ideal || len(c.Ideals) > 0
 			set.Intervals = set.Intervals || len(c.Errors) > 0
+			for _, e := range c.Errors {
+				set.Beyond = set.Beyond || e.Beyond[0] || e.Beyond[1]
+			}
 			for _, d := range c.Dots {
 				set.Trials.Plain = set.Trials.Plain || d.Kind == "plain"
 				set.Trials.Noisy = set.Trials.Noisy || d.Kind == "noisy"
@@ -85,10 +88,18 @@ func headline(a *Application, s *Series) string {
 	first := &s.Points[base]
 	text := s.Label + ": "
 	if a.Scaling == spec.ScalingWeak {
-		return text + fmt.Sprintf("efficiency %s on %s, against %s", percentText(last.Efficiency, false), last.place(), first.place())
+		text += fmt.Sprintf("efficiency %s on %s, against %s", percentText(last.Efficiency, false), last.place(), first.place())
+	} else {
+		text += fmt.Sprintf("%s times as fast on %s as on %s, efficiency %s",
+			estimateText(last.Speedup, false), last.place(), first.place(), percentText(last.Efficiency, false))
 	}
-	return text + fmt.Sprintf("%s times as fast on %s as on %s, efficiency %s",
-		estimateText(last.Speedup, false), last.place(), first.place(), percentText(last.Efficiency, false))
+	switch {
+	case last.QuietEfficiency != nil:
+		text += "; without noisy trials " + percentText(last.QuietEfficiency, false)
+	case first.Noisy+last.Noisy > 0:
+		text += "; from noisy trials"
+	}
+	return text
 }
 
 // curveSets are a figure for every curve, or several where there are more lines

@@ -15,11 +15,11 @@ import (
 // the figures.
 func seriesTable(r *Report, a *Application, scaled bool) *tableView {
 	t := &tableView{Caption: plain(a.Name) + ": all points"}
-	nodes, speedup, efficiency, overhead, flags := false, scaled && a.Scaling != spec.ScalingWeak, scaled, false, false
+	nodes, grid, speedup, efficiency, overhead, flags := false, false, scaled && a.Scaling != spec.ScalingWeak, scaled, a.hasOverhead(), false
 	for _, s := range a.Series {
 		for _, p := range s.Points {
 			nodes = nodes || p.Nodes > 1
-			overhead = overhead || p.Overhead != nil
+			grid = grid || p.Grid != ""
 			flags = flags || p.flagText() != ""
 		}
 	}
@@ -31,16 +31,17 @@ func seriesTable(r *Report, a *Application, scaled bool) *tableView {
 	}
 	add(nodes, head{Name: "nodes", Number: true})
 	add(true, head{Name: "ranks", Number: true})
+	add(grid, head{Name: "grid"})
 	add(true, head{Name: "n", Number: true, Help: "trials that succeeded"})
 	add(true, head{Name: "median", Unit: unit, Number: true})
 	add(true, head{Name: "mean", Unit: unit, Number: true})
-	add(true, head{Name: levelText(r.Level) + " interval", Unit: unit, Number: true, Help: "of the mean"})
+	add(true, head{Name: levelText(r.Level) + " interval of the mean", Unit: unit, Number: true})
 	add(speedup, head{Name: "speed-up", Number: true, Help: "with its " + levelText(r.Level) + " interval"})
 	add(efficiency, head{Name: "efficiency", Number: true, Help: "with its " + levelText(r.Level) + " interval"})
 	for _, m := range a.Merits {
-		add(true, head{Name: plain(m.Name), Unit: plain(m.Unit), Number: true, Help: "median"})
+		add(true, head{Name: plain(m.Name), Unit: plain(m.Unit), Number: true, Help: "median, and from the smallest to the largest"})
 	}
-	add(overhead, head{Name: "launch", Unit: "s", Number: true, Help: "median of the launcher's wall time less the application's own"})
+	add(overhead, head{Name: "overhead", Unit: "s", Number: true, Help: "median of the launcher's wall time less the application's own"})
 	add(flags, head{Name: "flags"})
 	for i := range a.Series {
 		s := &a.Series[i]
@@ -51,8 +52,8 @@ func seriesTable(r *Report, a *Application, scaled bool) *tableView {
 		}
 		for j := range s.Points {
 			p := &s.Points[j]
-			g.Rows = append(g.Rows, pointRow(a, p, use{nodes, speedup, efficiency, overhead, flags}))
-			for _, w := range p.Warnings { // outliers and noise have a section of their own
+			g.Rows = append(g.Rows, pointRow(a, p, use{nodes, grid, speedup, efficiency, overhead, flags}))
+			for _, w := range p.cautions() { // outliers and noise have a section of their own
 				g.Notes = append(g.Notes, plain(p.place()+": "+w))
 			}
 		}
@@ -65,7 +66,7 @@ func seriesTable(r *Report, a *Application, scaled bool) *tableView {
 }
 
 // use says which columns a table has that not every one has.
-type use struct{ nodes, speedup, efficiency, overhead, flags bool }
+type use struct{ nodes, grid, speedup, efficiency, overhead, flags bool }
 
 func pointRow(a *Application, p *Point, has use) (cells []cell) {
 	add := func(use bool, text, muted string) {
@@ -76,6 +77,9 @@ func pointRow(a *Application, p *Point, has use) (cells []cell) {
 	row := summaryRow(p.Time)
 	add(has.nodes, count(p.Nodes), "")
 	add(true, count(p.Ranks), "")
+	if has.grid {
+		cells = append(cells, cell{Text: plain(p.Grid)})
+	}
 	add(true, fmt.Sprint(len(p.Trials)), "")
 	add(true, row.Median, "")
 	add(true, row.Mean, "")
@@ -88,7 +92,11 @@ func pointRow(a *Application, p *Point, has use) (cells []cell) {
 	}
 	add(has.efficiency, value, strings.TrimSpace(in))
 	for _, m := range a.Merits {
-		add(true, meritText(p, m), "")
+		spread := ""
+		if v := p.Merits[m.Name]; v.N > 1 {
+			spread = sig(v.Min, digits) + " … " + sig(v.Max, digits)
+		}
+		add(true, meritText(p, m), spread)
 	}
 	launch := ""
 	if p.Overhead != nil {
@@ -108,6 +116,13 @@ func pointRow(a *Application, p *Point, has use) (cells []cell) {
 	return append(cells, flags)
 }
 
+func flagChips(flags []string) (chips []chip) {
+	for _, f := range flags {
+		chips = append(chips, chip{plain(f), "warn"})
+	}
+	return chips
+}
+
 func failureTable(failures []Failure) *tableView {
 	if len(failures) == 0 {
 		return nil
@@ -125,7 +140,7 @@ func failureTable(failures []Failure) *tableView {
 		rows = append(rows, []cell{
 			{Text: plain(f.App), Class: "name"}, {Text: plain(f.Variant), Class: "name"}, {Text: count(f.Ranks), Number: true},
 			{Text: shortID(f.Trial), Class: "id"}, {Text: count(f.Attempt), Number: true},
-			{Chips: []chip{{plain(string(f.Status)), class}}}, {Text: f.because(), Class: "reason"},
+			{Chips: append([]chip{{plain(string(f.Status)), class}}, flagChips(f.Flags)...)}, {Text: f.because(), Class: "reason"},
 		})
 	}
 	t.Groups = []rowGroup{{Rows: rows}}
@@ -146,9 +161,7 @@ func jobTable(jobs []Job) *tableView {
 		if j.Status == ensemble.Succeeded {
 			status[0].Class = "good"
 		}
-		if j.Noisy {
-			status = append(status, chip{"noisy", "warn"})
-		}
+		status = append(status, flagChips(j.Flags)...)
 		rows = append(rows, []cell{
 			{Text: plain(j.App), Class: "name"}, {Text: plain(j.Variant), Class: "name"}, {Text: count(j.Ranks), Number: true},
 			{Text: shortID(j.Trial), Class: "id"}, {Text: count(j.Attempt), Number: true},
@@ -166,14 +179,18 @@ func jobTable(jobs []Job) *tableView {
 func noiseTable(r *Report) *tableView {
 	t := &tableView{Caption: "Means with and without the noisy trials", Heads: []head{
 		{Name: "where"}, {Name: "noisy", Number: true}, {Name: "mean of all", Number: true}, {Name: "mean without", Number: true}, {Name: "change", Number: true},
+		{Name: "efficiency of all", Number: true}, {Name: "efficiency without", Number: true, Help: "here and at the base"},
 	}}
 	var rows [][]cell
 	r.eachPoint(func(a *Application, s *Series, p *Point) {
-		if p.Noisy == 0 {
+		if p.Noisy == 0 && p.QuietEfficiency == nil {
 			return
 		}
 		without, change := "none is quiet", ""
-		if p.Quiet != nil {
+		switch {
+		case p.Noisy == 0:
+			without = "" // the base is noisy
+		case p.Quiet != nil:
 			without = meanText(*p.Quiet, a.Time.Unit)
 			if p.Time.Mean != 0 {
 				change = signed(100*(p.Quiet.Mean-p.Time.Mean)/p.Time.Mean) + " %"
@@ -183,6 +200,7 @@ func noiseTable(r *Report) *tableView {
 			{Text: plain(joinWords(a.Name, s.Label, p.place())), Class: "name"},
 			{Text: fmt.Sprintf("%d of %d", p.Noisy, len(p.Trials)), Number: true},
 			{Text: plain(meanText(p.Time, a.Time.Unit)), Number: true}, {Text: plain(without), Number: true}, {Text: change, Number: true},
+			{Text: percentText(p.Efficiency, p.Base), Number: true}, {Text: percentText(p.QuietEfficiency, false), Number: true},
 		})
 	})
 	if len(rows) == 0 {
@@ -202,10 +220,7 @@ func outlierTable(r *Report) *tableView {
 			if trial.Outlier == 0 {
 				continue
 			}
-			flags := cell{Class: "flags"}
-			for _, f := range trial.Flags {
-				flags.Chips = append(flags.Chips, chip{plain(f), "warn"})
-			}
+			flags := cell{Class: "flags", Chips: flagChips(trial.Flags)}
 			rows = append(rows, []cell{
 				{Text: plain(joinWords(a.Name, s.Label, p.place())), Class: "name"}, {Text: shortID(trial.ID), Class: "id"},
 				{Text: plain(withUnit(sig(*trial.Time, digits), a.Time.Unit)), Number: true},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/converged-computing/ensemble/catalog/read"
 	"github.com/converged-computing/ensemble/measure"
 	"github.com/converged-computing/ensemble/spec"
 	"github.com/converged-computing/ensemble/stats"
@@ -14,19 +15,27 @@ import (
 
 // series summarises the records of one group.
 func (b *builder) series(s Setting, g group) Series {
-	byPlace := map[[2]int][]*measure.Record{}
+	byPlace := map[[2]int]map[string][]*measure.Record{} // by ranks and nodes, then by grid
 	for _, rec := range g.records {
-		at := [2]int{rec.Tasks, rec.Nodes}
-		byPlace[at] = append(byPlace[at], rec)
+		at, grid := [2]int{rec.Tasks, rec.Nodes}, b.gridText(rec)
+		if byPlace[at] == nil {
+			byPlace[at] = map[string][]*measure.Record{}
+		}
+		byPlace[at][grid] = append(byPlace[at][grid], rec)
 	}
 	out := Series{Setting: s, Warnings: g.warnings}
-	for at, records := range byPlace {
-		p := b.point(records)
-		p.Ranks, p.Nodes = at[0], at[1]
-		out.Points = append(out.Points, p)
+	for at, byGrid := range byPlace {
+		for grid, records := range byGrid {
+			p := b.point(records)
+			p.Ranks, p.Nodes = at[0], at[1]
+			if len(byGrid) > 1 {
+				p.Grid = grid
+			}
+			out.Points = append(out.Points, p)
+		}
 	}
 	slices.SortFunc(out.Points, func(x, y Point) int {
-		return cmp.Or(cmp.Compare(x.Ranks, y.Ranks), cmp.Compare(x.Nodes, y.Nodes))
+		return cmp.Or(cmp.Compare(x.Ranks, y.Ranks), cmp.Compare(x.Nodes, y.Nodes), compareNames(x.Grid, y.Grid))
 	})
 	if i := slices.IndexFunc(out.Points, func(p Point) bool { return p.Ranks == 0 }); i >= 0 {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("the number of ranks of %s is unknown", plural(len(out.Points[i].Trials), "trial")))
@@ -42,7 +51,7 @@ func (b *builder) point(records []*measure.Record) Point {
 	var timed []int // indices in Trials of times
 	for _, rec := range records {
 		t := Trial{ID: trialID(rec), Attempt: rec.Attempt, Repetition: repetition(rec)}
-		t.Flags = slices.Compact(slices.Sorted(slices.Values(rec.Flags)))
+		t.Flags = flags(rec)
 		for _, f := range t.Flags {
 			p.Flags[f]++
 		}
@@ -60,7 +69,7 @@ func (b *builder) point(records []*measure.Record) Point {
 			}
 		}
 		for _, m := range b.app.Merits {
-			if v, ok := rec.Metrics[m.Name]; ok && v.Unit == m.Unit && finite(v.Value) {
+			if v, ok := rec.Metrics[m.Name]; ok && v.Unit == m.Unit && stats.Usable(v.Value) {
 				if t.Merits == nil {
 					t.Merits = map[string]float64{}
 				}
@@ -69,6 +78,7 @@ func (b *builder) point(records []*measure.Record) Point {
 		}
 		p.Trials = append(p.Trials, t)
 	}
+	b.warnOfUnits(&p, records)
 	p.Noisy = p.Flags[flagNoisy]
 	p.Time = stats.Summarize(times, b.level)
 	if k := len(records) - len(times); k > 0 {
@@ -118,26 +128,107 @@ func (b *builder) overhead(p *Point, overheads []float64) {
 
 // compare fills in base, speed-up and efficiency. Points have to be sorted.
 func (b *builder) compare(points []Point) {
-	base := slices.IndexFunc(points, func(p Point) bool { return p.Ranks > 0 && p.Time.N > 0 && p.Time.Mean > 0 })
-	if base < 0 {
+	i := slices.IndexFunc(points, func(p Point) bool { return p.Ranks > 0 && p.Time.Mean > 0 })
+	if i < 0 {
 		return
 	}
-	points[base].Base = true
-	for i := base; i < len(points); i++ {
+	base := &points[i]
+	base.Base = true
+	for ; i < len(points); i++ {
 		p := &points[i]
-		speedup, ok := stats.RatioOfMeans(points[base].Time, p.Time, b.level)
-		if !ok {
+		speedup, ok := stats.RatioOfMeans(base.Time, p.Time, b.level)
+		if !ok || speedup.Value <= 0 { // a time below zero is none
 			continue
 		}
-		if i == base { // by definition, and therefore without an interval
+		if p.Base { // by definition, and therefore without an interval
 			speedup = stats.Estimate{Value: 1}
 		}
-		efficiency := speedup
 		if b.app.Scaling != spec.ScalingWeak {
 			p.Speedup = &speedup
-			efficiency = speedup.Scale(float64(points[base].Ranks) / float64(p.Ranks))
 		}
-		p.Efficiency = &efficiency
+		p.Efficiency = b.efficiency(speedup, base, p)
+		over, under := base.quiet(), p.quiet()
+		if p.Base || base.Noisy+p.Noisy == 0 || over == nil || under == nil {
+			continue
+		}
+		if quiet, ok := stats.RatioOfMeans(*over, *under, b.level); ok {
+			p.QuietEfficiency = b.efficiency(quiet, base, p)
+		}
+	}
+}
+
+// efficiency is the speed-up by how many times as many ranks there are, which
+// weak scaling gives as much more to do.
+func (b *builder) efficiency(speedup stats.Estimate, base, p *Point) *stats.Estimate {
+	if b.app.Scaling != spec.ScalingWeak {
+		speedup = speedup.Scale(float64(base.Ranks) / float64(p.Ranks))
+	}
+	return &speedup
+}
+
+// quiet is the time without the noisy trials, or nil where none is quiet.
+func (p *Point) quiet() *stats.Summary {
+	if p.Noisy > 0 {
+		return p.Quiet
+	}
+	return &p.Time
+}
+
+// warnOfBases tells where speed-ups do not compare, since some series begin at
+// more ranks than others, as they do where the trials on few ranks failed.
+func (b *builder) warnOfBases() {
+	base := func(s *Series) *Point {
+		if i := slices.IndexFunc(s.Points, func(p Point) bool { return p.Base }); i >= 0 {
+			return &s.Points[i]
+		}
+		return nil
+	}
+	least := 0
+	for i := range b.app.Series {
+		if p := base(&b.app.Series[i]); p != nil && (least == 0 || p.Ranks < least) {
+			least = p.Ranks
+		}
+	}
+	for i := range b.app.Series {
+		s := &b.app.Series[i]
+		if p := base(s); p != nil && p.Ranks > least && len(s.Points) > 1 {
+			s.Warnings = append(s.Warnings, fmt.Sprintf(
+				"speed-up and efficiency refer to %s here and to %s in another series: they do not compare", p.place(), plural(least, "rank")))
+		}
+	}
+}
+
+// gridText is the record's process grid: p=2 q=4.
+func (b *builder) gridText(rec *measure.Record) string {
+	grid := map[string]spec.Value{}
+	for name, v := range rec.Parameters {
+		if b.spec.Parameters[name].Role == spec.RoleProcessGrid {
+			grid[name] = v
+		}
+	}
+	return parameterText(grid)
+}
+
+// warnOfUnits tells of metrics in a unit that does not convert into the one that
+// is shown.
+func (b *builder) warnOfUnits(p *Point, records []*measure.Record) {
+	other := func(q Quantity, known func(read.Value) bool) {
+		n, unit := 0, ""
+		for _, rec := range records {
+			if v, ok := rec.Metrics[q.Name]; ok && stats.Usable(v.Value) && !known(v) {
+				n, unit = n+1, v.Unit
+			}
+		}
+		if n > 0 {
+			p.warn("%s of %s in [%s], not in [%s], and left out", q.Name, plural(n, "trial"), unit, q.Unit)
+		}
+	}
+	other(b.app.Time, func(v read.Value) bool {
+		_, inSeconds := seconds(v)
+		return v.Unit == b.app.Time.Unit || b.app.Time.Unit == "s" && inSeconds
+	})
+	for _, m := range b.app.Merits {
+		other(m, func(v read.Value) bool { return v.Unit == m.Unit })
 	}
 }
 

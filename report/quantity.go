@@ -3,11 +3,11 @@
 package report
 
 import (
-	"math"
 	"slices"
 
 	"github.com/converged-computing/ensemble/catalog/read"
 	"github.com/converged-computing/ensemble/measure"
+	"github.com/converged-computing/ensemble/stats"
 )
 
 // secondsIn are the units of time in seconds.
@@ -18,7 +18,7 @@ var secondsIn = map[string]float64{
 // seconds converts a time; false for a unit that is none of time.
 func seconds(v read.Value) (float64, bool) {
 	f, ok := secondsIn[v.Unit]
-	return v.Value * f, ok && finite(v.Value)
+	return v.Value * f, ok && stats.Usable(v.Value)
 }
 
 // durationWrapper is the launcher's time where a log tells it without moments.
@@ -35,5 +35,3 @@ func wallTime(rec *measure.Record) (float64, bool) {
 	}
 	return 0, false
 }
-
-func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

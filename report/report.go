@@ -33,6 +33,9 @@ type Counts struct {
 	// Noisy counts the successful attempts that other work on the machine may
 	// have disturbed.
 	Noisy int `json:"noisy"`
+	// Flags count the attempts that carry each flag, those that did not succeed
+	// included.
+	Flags map[string]int `json:"flags,omitempty"`
 }
 
 // Application is what is known of one application.
@@ -88,8 +91,11 @@ type Point struct {
 	// Nodes and Ranks are zero where unknown.
 	Nodes int `json:"nodes,omitempty"`
 	Ranks int `json:"ranks,omitempty"`
+	// Grid has the parameters of the process grid where several grids were
+	// measured on these ranks and nodes, which are points of their own then.
+	Grid string `json:"grid,omitempty"`
 	// Base marks the point that speed-up and efficiency refer to: the smallest
-	// number of ranks.
+	// number of ranks, and of nodes among these, that has a mean time above zero.
 	Base bool `json:"base,omitempty"`
 	// Time is in the unit of the application's Time.
 	Time stats.Summary `json:"time"`
@@ -99,7 +105,8 @@ type Point struct {
 	// Efficiency is the speed-up times the ranks of the base over the ranks
 	// here; under weak scaling the mean time of the base over the mean time here.
 	Efficiency *stats.Estimate `json:"efficiency,omitempty"`
-	// Merits are the figures of merit by name.
+	// Merits are the figures of merit by name, in the units of the application's
+	// Merits.
 	Merits map[string]stats.Summary `json:"merits,omitempty"`
 	// Overhead is the launcher's wall time less the application's own, in
 	// seconds, where both are known.
@@ -107,11 +114,15 @@ type Point struct {
 	// Quiet summarises Time without the noisy trials, where there are some of
 	// both kinds.
 	Quiet *stats.Summary `json:"quiet,omitempty"`
+	// QuietEfficiency is Efficiency without the noisy trials here and at the
+	// base, where there are some and enough others.
+	QuietEfficiency *stats.Estimate `json:"quiet_efficiency,omitempty"`
 	// Noisy counts the trials flagged noisy.
 	Noisy int `json:"noisy,omitempty"`
 	// Flags count the trials that carry each flag, noisy included.
-	Flags    map[string]int `json:"flags,omitempty"`
-	Outliers int            `json:"outliers,omitempty"`
+	Flags map[string]int `json:"flags,omitempty"`
+	// Outliers counts the trials whose time is one.
+	Outliers int `json:"outliers,omitempty"`
 	// Trials are those that succeeded.
 	Trials   []Trial  `json:"trials"`
 	Warnings []string `json:"warnings,omitempty"`
@@ -122,8 +133,10 @@ type Trial struct {
 	ID         string `json:"id,omitempty"`
 	Attempt    int    `json:"attempt,omitempty"`
 	Repetition int    `json:"repetition,omitempty"`
-	// Time is missing where the record has none of the application's kind.
-	Time     *float64           `json:"time,omitempty"`
+	// Time is in the unit of the application's Time, and missing where the record
+	// has none of that kind.
+	Time *float64 `json:"time,omitempty"`
+	// Overhead is in seconds, Merits in the units of the application's Merits.
 	Overhead *float64           `json:"overhead,omitempty"`
 	Merits   map[string]float64 `json:"merits,omitempty"`
 	Flags    []string           `json:"flags,omitempty"`
@@ -147,7 +160,7 @@ type Line struct {
 	Points []LinePoint `json:"points"`
 }
 
-// LinePoint is the middle of the trials at one x.
+// LinePoint is the middle of the trials at one x, in the units of the curve.
 type LinePoint struct {
 	X      float64 `json:"x"`
 	N      int     `json:"n"`
@@ -169,6 +182,7 @@ type Failure struct {
 	Status      ensemble.Status `json:"status"`
 	Reason      string          `json:"reason,omitempty"`
 	ExitCode    *int            `json:"exit_code,omitempty"`
+	Flags       []string        `json:"flags,omitempty"`
 	// Recovered is set where a later attempt of the trial succeeded.
 	Recovered bool `json:"recovered,omitempty"`
 }
@@ -185,7 +199,7 @@ type Job struct {
 	Attempt     int             `json:"attempt,omitempty"`
 	Status      ensemble.Status `json:"status"`
 	Reason      string          `json:"reason,omitempty"`
-	Noisy       bool            `json:"noisy,omitempty"`
+	Flags       []string        `json:"flags,omitempty"`
 	Start       time.Time       `json:"start"`
 	Finish      time.Time       `json:"finish"`
 }
