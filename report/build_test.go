@@ -3,8 +3,10 @@
 package report_test
 
 import (
+	"bytes"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +43,9 @@ func outline(r *report.Report) (out []string) {
 			line := fmt.Sprintf("%s %s %q:", a.Name, a.Time.Name, s.Label)
 			for _, p := range s.Points {
 				line += fmt.Sprintf(" %d×%.4g", p.Ranks, p.Time.Mean)
+				if p.Grid != "" {
+					line += " (" + p.Grid + ")"
+				}
 				if p.Speedup != nil {
 					line += fmt.Sprintf(" S=%.4g", p.Speedup.Value)
 				}
@@ -126,6 +131,38 @@ func TestBuild(t *testing.T) {
 				with(run("hpcc", 1, "hpl_time", 1), parameters("n", 500, "p", 1, "q", 1)),
 			},
 			want: []string{`hpcc hpl_time "n=500": 1×1 S=1 E=1;`, `hpcc hpl_time "n=2000": 1×4 S=1 E=1; 2×2 S=2 E=1;`},
+		},
+		{
+			name: "two grids on the same ranks are no repetitions of one thing",
+			records: []measure.Record{
+				with(run("hpcc", 2, "hpl_time", 8), parameters("n", 2000, "p", 1, "q", 2)),
+				with(run("hpcc", 4, "hpl_time", 4), parameters("n", 2000, "p", 2, "q", 2)),
+				with(run("hpcc", 4, "hpl_time", 5), parameters("n", 2000, "p", 1, "q", 4)),
+			},
+			want: []string{`hpcc hpl_time "n=2000": 2×8 S=1 E=1; 4×5 (p=1 q=4) S=1.6 E=0.8; 4×4 (p=2 q=2) S=2 E=1;`},
+		},
+		{
+			name: "a variant that lacks the fewest ranks has a base of its own, which is said",
+			records: []measure.Record{
+				with(run("lammps", 1, "loop_time", 9), func(r *measure.Record) { r.Variant = "a" }),
+				with(run("lammps", 2, "loop_time", 6), func(r *measure.Record) { r.Variant = "a" }),
+				with(run("lammps", 2, "loop_time", 5), func(r *measure.Record) { r.Variant = "b" }),
+				with(run("lammps", 4, "loop_time", 3), func(r *measure.Record) { r.Variant = "b" }),
+			},
+			want: []string{
+				`lammps loop_time "a": 1×9 S=1 E=1; 2×6 S=1.5 E=0.75;`, `lammps loop_time "b": 2×5 S=1 E=1; 4×3 S=1.667 E=0.8333;`,
+				"! speed-up and efficiency refer to 2 ranks here and to 1 rank in another series: they do not compare",
+			},
+		},
+		{
+			name:    "a time of zero or less is no base and has no speed-up",
+			records: []measure.Record{run("lammps", 1, "loop_time", 0), run("lammps", 2, "loop_time", 4), run("lammps", 4, "loop_time", -2), run("lammps", 8, "loop_time", 0)},
+			want:    []string{`lammps loop_time "all trials": 1×0; 2×4 S=1 E=1; 4×-2; 8×0;`},
+		},
+		{
+			name:    "a number that no measurement has is left out",
+			records: []measure.Record{run("lammps", 1, "loop_time", 1e300), run("lammps", 1, "loop_time", 4)},
+			want:    []string{`lammps loop_time "all trials": 1×4 S=1 E=1;`},
 		},
 		{
 			name: "under weak scaling the size may grow with the ranks",
@@ -227,6 +264,109 @@ func TestBuildMarksWhatIsUnusual(t *testing.T) {
 	}
 	if m := p.Merits["timesteps_per_second"]; m.N != 5 || math.Abs(m.Median-100/5.7) > 1e-9 {
 		t.Errorf("figure of merit: %+v", m)
+	}
+}
+
+func TestBuildWarnsOfOtherUnits(t *testing.T) {
+	metric := func(name string, value float64, unit string) func(*measure.Record) {
+		return func(r *measure.Record) { r.Metrics[name] = read.Value{Value: value, Unit: unit} }
+	}
+	p := report.Build([]measure.Record{
+		with(run("hpcc", 1, "hpl_time", 4), metric("hpl_gflops", 3, "Gflop/s")),
+		with(run("hpcc", 1, "hpl_time", 4), metric("hpl_gflops", 3000, "Mflop/s")),
+		with(run("hpcc", 1, "hpl_time", 4), metric("hpl_time", 4000, "ms")),
+		with(run("hpcc", 1, "hpl_time", 4), metric("hpl_time", 9, "ticks")),
+	}, apps(), report.Options{}).Applications[0].Series[0].Points[0]
+	want := []string{"hpl_time of 1 trial in [ticks], not in [s], and left out", "hpl_gflops of 1 trial in [Mflop/s], not in [Gflop/s], and left out", "1 trial without hpl_time"}
+	if diff := cmp.Diff(want, p.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+	if p.Time.N != 3 || p.Time.Mean != 4 || p.Merits["hpl_gflops"].N != 1 {
+		t.Errorf("times %+v, merits %+v", p.Time, p.Merits)
+	}
+}
+
+func TestBuildComparesWithoutNoise(t *testing.T) {
+	noisy := func(r *measure.Record) { r.Flags = []string{"noisy"} }
+	efficiencies := func(records []measure.Record) (all, quiet []float64) {
+		for _, p := range report.Build(records, apps(), report.Options{}).Applications[0].Series[0].Points {
+			all = append(all, p.Efficiency.Value)
+			if p.QuietEfficiency == nil {
+				quiet = append(quiet, -1)
+			} else {
+				quiet = append(quiet, p.QuietEfficiency.Value)
+			}
+		}
+		return all, quiet
+	}
+	for _, test := range []struct {
+		name       string
+		records    []measure.Record
+		all, quiet []float64 // -1 for none
+	}{
+		{
+			"a noisy trial spoils the mean, and the efficiency without it is told",
+			[]measure.Record{run("lammps", 1, "loop_time", 8), run("lammps", 2, "loop_time", 4), with(run("lammps", 2, "loop_time", 12), noisy)},
+			[]float64{1, 0.5}, []float64{-1, 1},
+		},
+		{
+			"a noisy base spoils all others",
+			[]measure.Record{run("lammps", 1, "loop_time", 8), with(run("lammps", 1, "loop_time", 16), noisy), run("lammps", 2, "loop_time", 4)},
+			[]float64{1, 1.5}, []float64{-1, 1},
+		},
+		{
+			"under weak scaling too",
+			[]measure.Record{run("minife", 1, "wall_time", 8), run("minife", 2, "wall_time", 10), with(run("minife", 2, "wall_time", 30), noisy)},
+			[]float64{1, 0.4}, []float64{-1, 0.8},
+		},
+		{
+			"where every trial is noisy there is nothing to tell",
+			[]measure.Record{run("lammps", 1, "loop_time", 8), with(run("lammps", 2, "loop_time", 8), noisy)},
+			[]float64{1, 0.5}, []float64{-1, -1},
+		},
+		{
+			"without noise the efficiency is one",
+			[]measure.Record{run("lammps", 1, "loop_time", 8), run("lammps", 2, "loop_time", 8)},
+			[]float64{1, 0.5}, []float64{-1, -1},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			all, quiet := efficiencies(test.records)
+			if diff := cmp.Diff([][]float64{test.all, test.quiet}, [][]float64{all, quiet}); diff != "" {
+				t.Errorf("efficiencies of all and without noise (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A flag that a record carries is shown, whatever it is and however the attempt
+// ended.
+func TestFlagsAreShown(t *testing.T) {
+	records := []measure.Record{
+		with(run("lammps", 1, "loop_time", 8), func(r *measure.Record) { r.Flags = []string{"of-success", "of-success"} }),
+		with(run("lammps", 1, "", 8), func(r *measure.Record) { r.Status, r.Flags = ensemble.Failed, []string{"of-failure"} }),
+		with(run("netpipe", 2, "", 8), func(r *measure.Record) { r.Flags = []string{"of-wall-time", "left-processes"} }),
+	}
+	r := report.Build(records, apps(), report.Options{})
+	want := map[string]int{"of-success": 1, "of-failure": 1, "of-wall-time": 1, "left-processes": 1}
+	if diff := cmp.Diff(want, r.Counts.Flags); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+	var text bytes.Buffer
+	if err := report.Text(&text, r, report.TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	html, _ := page(t, records)
+	for flag := range want {
+		if n := strings.Count(text.String(), flag); n < 2 {
+			t.Errorf("the text has %s %d times, want it in the sum and where it belongs:\n%s", flag, n, text.String())
+		}
+		if n := strings.Count(html, flag); n < 2 {
+			t.Errorf("the page has %s %d times, want it in the sum and where it belongs", flag, n)
+		}
+	}
+	if !strings.Contains(html, "left-processes: the application left processes behind") {
+		t.Error("the page does not say what a flag means")
 	}
 }
 

@@ -8,8 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// textWidth is the width of a terminal in characters that text keeps to.
-const textWidth = 100
+// printer writes lines of at most so many characters.
+type printer struct {
+	*bufio.Writer
+	width int
+}
 
 // column is one column of a table on a terminal. A head may have several lines.
 type column struct {
@@ -80,9 +83,29 @@ func tableLines(columns []column, indent int) []string {
 	return out
 }
 
-func writeLines(w *bufio.Writer, lines []string) {
+// table writes columns, in several tables one below the other where they are
+// too wide for one. Each begins with the first columns, keys of them, which say
+// what a row is.
+func (p *printer) table(columns []column, keys, indent int) {
+	for begin := keys; begin < len(columns) || begin == keys; {
+		part := append([]column{}, columns[:keys]...)
+		for ; begin < len(columns); begin++ {
+			wider := append(part, columns[begin])
+			if len(part) > keys && tableWidth(wider, indent) > p.width {
+				break
+			}
+			part = wider
+		}
+		p.lines(tableLines(part, indent))
+		if begin == keys {
+			return
+		}
+	}
+}
+
+func (p *printer) lines(lines []string) {
 	for _, line := range lines {
-		w.WriteString(line + "\n")
+		p.WriteString(line + "\n")
 	}
 }
 
@@ -111,13 +134,13 @@ func wrap(s string, width int) []string {
 	return lines
 }
 
-// writeNote writes a wrapped paragraph with a hanging indent.
-func writeNote(w *bufio.Writer, indent, hang int, s string) {
-	for i, line := range wrap(s, textWidth-indent-hang) {
+// note writes a wrapped paragraph with a hanging indent.
+func (p *printer) note(indent, hang int, s string) {
+	for i, line := range wrap(s, p.width-indent-hang) {
 		n := indent
 		if i > 0 {
 			n += hang
 		}
-		w.WriteString(strings.Repeat(" ", n) + line + "\n")
+		p.WriteString(strings.Repeat(" ", n) + line + "\n")
 	}
 }

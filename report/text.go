@@ -7,23 +7,32 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// maxFailures is how many failures the text shows; the files show all.
-const maxFailures = 20
+// TextOptions say how to write a report as text.
+type TextOptions struct {
+	// Width is that of the terminal in characters. The default is 100; fewer
+	// than 72 count as 72.
+	Width int
+}
 
-// Text writes the report as tables for a terminal of 100 columns. Text from
-// outside is made printable.
-func Text(w io.Writer, r *Report) error {
-	b := bufio.NewWriter(w)
-	fmt.Fprintln(b, r.Counts.text())
-	for i := range r.Applications {
-		textApplication(b, r, &r.Applications[i])
+// Text writes the report as tables for a terminal. A table that is too wide
+// goes on in another below it. Text from outside is made printable.
+func Text(w io.Writer, r *Report, opts TextOptions) error {
+	p := &printer{bufio.NewWriter(w), max(cmp.Or(opts.Width, 100), 72)}
+	p.note(0, 2, r.Counts.text())
+	if s := r.Counts.flagText(); s != "" {
+		p.note(0, 2, "Flagged attempts: "+s)
 	}
-	textFailures(b, r.Failures)
-	return b.Flush()
+	for i := range r.Applications {
+		p.application(r, &r.Applications[i])
+	}
+	p.failures(r.Failures)
+	return p.Flush()
 }
 
 func (c Counts) text() string {
@@ -32,36 +41,48 @@ func (c Counts) text() string {
 		s += fmt.Sprintf(" in %d attempts", c.Attempts)
 	}
 	s += fmt.Sprintf(": %d succeeded, %d failed", c.Succeeded, c.Failed)
-	if c.Noisy > 0 {
-		s += fmt.Sprintf("; %d of the measurements are flagged noisy", c.Noisy)
-	}
 	return s
 }
 
-func textApplication(b *bufio.Writer, r *Report, a *Application) {
-	heading(b, plain(a.Name))
-	writeNote(b, 0, 2, plain(a.describe()))
-	for _, s := range a.Warnings {
-		writeNote(b, 0, 2, "! "+plain(s))
+// flagText is how many attempts carry each flag: noisy on 3, shared on 1.
+func (c Counts) flagText() string {
+	var parts []string
+	for _, f := range slices.Sorted(maps.Keys(c.Flags)) {
+		parts = append(parts, fmt.Sprintf("%s on %d", plain(f), c.Flags[f]))
 	}
-	for i := range a.Series {
-		textSeries(b, r, a, &a.Series[i])
-	}
-	textCurves(b, a.Curves)
+	return strings.Join(parts, ", ")
 }
 
-func heading(b *bufio.Writer, s string) {
-	s = cut(s, textWidth)
-	fmt.Fprintf(b, "\n%s\n%s\n", s, strings.Repeat("─", utf8.RuneCountInString(s)))
+func (p *printer) application(r *Report, a *Application) {
+	p.heading(plain(cmp.Or(a.Name, "without a name")))
+	p.note(0, 2, plain(a.describe()))
+	for _, s := range a.Warnings {
+		p.note(0, 2, "! "+plain(s))
+	}
+	for i := range a.Series {
+		p.series(r, a, &a.Series[i])
+	}
+	p.curves(a.Curves)
+}
+
+func (p *printer) heading(s string) {
+	s = cut(s, p.width)
+	fmt.Fprintf(p, "\n%s\n%s\n", s, strings.Repeat("─", utf8.RuneCountInString(s)))
 }
 
 // describe says in one sentence what the numbers are.
 func (a *Application) describe() string {
 	parts := []string{string(a.Scaling) + " scaling"} // ASCII
+	if a.oneSize() {
+		parts[0] = "one number of ranks"
+	}
 	if a.Time.Name == WallTime {
 		parts = append(parts, "time is the launcher's wall time, launch overhead included")
 	} else {
 		parts = append(parts, "time is "+a.Time.Name+" as the application reports it")
+	}
+	if a.hasOverhead() {
+		parts = append(parts, "overhead is the launcher's wall time less that")
 	}
 	for i, m := range a.Merits {
 		name := "figure of merit"
@@ -95,40 +116,46 @@ func (s Setting) title() string {
 	return cmp.Or(strings.Join(parts, " · "), "all trials")
 }
 
-func textSeries(b *bufio.Writer, r *Report, a *Application, s *Series) {
-	b.WriteByte('\n')
-	writeNote(b, 2, 2, plain(s.title()))
-	columns := seriesColumns(r, a, s)
+func (p *printer) series(r *Report, a *Application, s *Series) {
+	p.WriteByte('\n')
+	p.note(2, 2, plain(s.title()))
+	columns, keys := seriesColumns(r, a, s)
+	flags := columns[len(columns)-1]
+	columns = columns[:len(columns)-1]
 	var notes []string
-	if tableWidth(columns, 4) > textWidth {
-		// The flags are the widest column and can stand below.
-		columns = columns[:len(columns)-1]
+	switch {
+	case flags.empty():
+	case tableWidth(append(columns, flags), 4) <= p.width:
+		columns = append(columns, flags)
+	default: // the flags are the widest column and can stand below
 		for i := range s.Points {
 			if flags := s.Points[i].flagList(); len(flags) > 0 {
 				notes = append(notes, s.Points[i].place()+": "+strings.Join(flags, ", "))
 			}
 		}
 	}
-	writeLines(b, tableLines(columns, 4))
+	p.table(columns, keys, 4)
 	for i := range s.Points {
 		for _, note := range s.Points[i].notes(a) {
 			notes = append(notes, s.Points[i].place()+": "+note)
 		}
 	}
 	for _, note := range append(notes, s.Warnings...) {
-		writeNote(b, 4, 2, "! "+plain(note))
+		p.note(4, 2, "! "+plain(note))
 	}
 }
 
 // seriesColumns are the columns of a series; those without a value are left
-// out. The flags are the last.
-func seriesColumns(r *Report, a *Application, s *Series) []column {
+// out. The first, keys of them, say where a point was measured, and the flags
+// are the last.
+func seriesColumns(r *Report, a *Application, s *Series) (columns []column, keys int) {
 	unit := unitText(a.Time.Unit)
 	nodes, ranks, n := column{head: []string{"nodes"}}, column{head: []string{"ranks"}}, column{head: []string{"n"}}
+	grid := column{head: []string{"grid"}, left: true}
 	median, mean := column{head: []string{"median", unit}}, column{head: []string{"mean", unit}}
-	interval := column{head: []string{levelText(r.Level) + " interval", unit}, left: true}
+	interval := column{head: []string{levelText(r.Level) + " interval", strings.TrimSpace("of the mean " + unit)}, left: true}
 	speedup, efficiency := column{head: []string{"speed-up"}, left: true}, column{head: []string{"efficiency"}, left: true}
-	overhead, flags := column{head: []string{"launch", "[s]"}}, column{head: []string{"flags"}, left: true}
+	overhead, flags := column{head: []string{"overhead", "[s]"}}, column{head: []string{"flags"}, left: true}
 	merits := make([]column, len(a.Merits))
 	for i, m := range a.Merits {
 		merits[i].head = []string{"merit", unitText(plain(m.Unit))}
@@ -140,6 +167,7 @@ func seriesColumns(r *Report, a *Application, s *Series) []column {
 	for i := range s.Points {
 		p := &s.Points[i]
 		manyNodes = manyNodes || p.Nodes > 1
+		grid.add(plain(p.Grid))
 		row := summaryRow(p.Time)
 		nodes.add(count(p.Nodes))
 		ranks.add(count(p.Ranks))
@@ -161,16 +189,20 @@ func seriesColumns(r *Report, a *Application, s *Series) []column {
 		overhead.add(over)
 		flags.add(p.flagText())
 	}
-	var columns []column
 	if manyNodes {
 		columns = append(columns, nodes)
 	}
-	for _, c := range append(append([]column{ranks, n, median, mean, interval, speedup, efficiency}, merits...), overhead) {
+	columns = append(columns, ranks)
+	if !grid.empty() {
+		columns = append(columns, grid)
+	}
+	keys = len(columns)
+	for _, c := range append(append([]column{n, median, mean, interval, speedup, efficiency}, merits...), overhead) {
 		if !c.empty() {
 			columns = append(columns, c)
 		}
 	}
-	return append(columns, flags)
+	return append(columns, flags), keys
 }
 
 func (c *column) add(cell string) { c.cells = append(c.cells, cell) }
@@ -199,12 +231,16 @@ func (p *Point) place() string {
 	if p.Nodes > 1 {
 		s += " on " + plural(p.Nodes, "node")
 	}
+	if p.Grid != "" {
+		s += " as " + p.Grid
+	}
 	return s
 }
 
-func textCurves(b *bufio.Writer, curves []Curve) {
+func (p *printer) curves(curves []Curve) {
 	for _, c := range curves {
-		fmt.Fprintf(b, "\n  %s\n", plain(fmt.Sprintf("%s %s over %s", c.Name, unitText(c.Unit[1]), cmp.Or(unitText(c.Unit[0]), "x"))))
+		p.WriteByte('\n')
+		p.note(2, 2, plain(fmt.Sprintf("%s %s over %s, medians", c.Name, unitText(c.Unit[1]), cmp.Or(unitText(c.Unit[0]), "x"))))
 		label, n := column{head: []string{"series"}, left: true}, column{head: []string{"n"}}
 		x, y := column{head: []string{"from … to"}, left: true}, column{head: []string{"first … last"}, left: true}
 		low, high := column{head: []string{"min"}}, column{head: []string{"max"}}
@@ -214,44 +250,79 @@ func textCurves(b *bufio.Writer, curves []Curve) {
 			for _, p := range l.Points {
 				bottom, top = min(bottom, p.Median), max(top, p.Median)
 			}
-			label.add(cut(plain(l.Label), 40))
+			label.add(cut(plain(l.Label), max(16, p.width-60)))
 			n.add(fmt.Sprint(l.N))
 			x.add(short(first.X) + " … " + short(last.X))
 			y.add(sig(first.Median, digits) + " … " + sig(last.Median, digits))
 			low.add(sig(bottom, digits))
 			high.add(sig(top, digits))
 		}
-		writeLines(b, tableLines([]column{label, n, x, y, low, high}, 4))
+		p.table([]column{label, n, x, y, low, high}, 1, 4)
 	}
 }
 
-func textFailures(b *bufio.Writer, failures []Failure) {
+// maxFailures is how many failures the text shows; the files show all.
+const maxFailures = 20
+
+// failures writes the attempts that did not succeed; those alike but for trial
+// and attempt are one row, with their number behind the reason.
+func (p *printer) failures(failures []Failure) {
 	if len(failures) == 0 {
 		return
 	}
-	heading(b, "failures")
+	p.heading("failures")
+	rows := alike(failures)
 	columns := []column{
 		{head: []string{"application"}, left: true}, {head: []string{"variant"}, left: true}, {head: []string{"ranks"}},
 		{head: []string{"trial"}, left: true}, {head: []string{"attempt"}}, {head: []string{"status"}, left: true},
 	}
-	shown := failures[:min(len(failures), maxFailures)]
-	for _, f := range shown {
+	// What the other columns leave of the line, which is 50 characters less.
+	nameWidth := min(20, max(len("application"), (p.width-50)*2/5))
+	variantWidth := min(28, p.width-50-nameWidth)
+	for _, f := range rows[:min(len(rows), maxFailures)] {
 		for i, cell := range []string{
-			cut(plain(f.App), 20), cut(plain(f.Variant), 28), count(f.Ranks),
+			cut(plain(f.App), nameWidth), cut(plain(f.Variant), variantWidth), count(f.Ranks),
 			shortID(f.Trial), count(f.Attempt), plain(string(f.Status)),
 		} {
 			columns[i].add(cell)
 		}
 	}
 	lines := tableLines(columns, 2)
-	fmt.Fprintln(b, lines[0])
-	for i, f := range shown {
-		fmt.Fprintln(b, lines[i+1])
-		writeNote(b, 6, 2, f.because())
+	p.lines(lines[:1])
+	rest := len(failures)
+	for i, line := range lines[1:] {
+		p.lines([]string{line})
+		reason := rows[i].because() + rows[i].flagText()
+		if k := rows[i].n - 1; k > 0 {
+			reason += fmt.Sprintf(" (and %s alike)", plural(k, "more attempt"))
+		}
+		p.note(6, 2, reason)
+		rest -= rows[i].n
 	}
-	if k := len(failures) - len(shown); k > 0 {
-		fmt.Fprintf(b, "  … and %d more\n", k)
+	if rest > 0 {
+		fmt.Fprintf(p, "  … and %d more\n", rest)
 	}
+}
+
+// failureRow is a failure and how many there are that differ by nothing but the
+// trial and the attempt.
+type failureRow struct {
+	*Failure
+	n int
+}
+
+func alike(failures []Failure) (rows []*failureRow) {
+	byKey := map[string]*failureRow{}
+	for i := range failures {
+		f := &failures[i]
+		key := fmt.Sprintf("%q %d %d %t", []string{f.App, f.Variant, f.Environment, f.Problem, string(f.Status), f.because(), f.flagText()}, f.Ranks, f.Nodes, f.Recovered)
+		if byKey[key] == nil {
+			byKey[key] = &failureRow{Failure: f}
+			rows = append(rows, byKey[key])
+		}
+		byKey[key].n++
+	}
+	return rows
 }
 
 // because is the reason of a failure with what became of the trial.
@@ -267,4 +338,12 @@ func (f *Failure) because() string {
 		s += " (a later attempt succeeded)"
 	}
 	return s
+}
+
+// flagText are the flags of a failure in brackets.
+func (f *Failure) flagText() string {
+	if len(f.Flags) == 0 {
+		return ""
+	}
+	return " [" + plain(strings.Join(f.Flags, ", ")) + "]"
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"io"
 	"maps"
+	"os"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/converged-computing/ensemble/run"
 	"github.com/converged-computing/ensemble/spec"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 )
 
 func newReport(e *env) *cobra.Command {
@@ -35,7 +37,7 @@ and noise, and failures with their reasons.
 			}
 			r := report.Build(g.records, g.apps, report.Options{})
 			w := bufio.NewWriter(e.stdout)
-			if err := g.write(w, r, format); err != nil {
+			if err := g.write(w, r, format, terminalWidth(e.stdout)); err != nil {
 				return err
 			}
 			return w.Flush()
@@ -105,7 +107,22 @@ func machine(records []measure.Record, m run.Environment) report.Machine {
 	}
 }
 
-func (g *gathered) write(w io.Writer, r *report.Report, format string) error {
+// terminalWidth is that of a terminal in characters, no more than lines of text
+// are read with ease, and 0 for anything else.
+func terminalWidth(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return min(int(size.Col), 160)
+}
+
+// write writes a report in a format; text has lines of at most width characters.
+func (g *gathered) write(w io.Writer, r *report.Report, format string, width int) error {
 	switch format {
 	case "html":
 		return report.HTML(w, r, report.Meta{
@@ -115,7 +132,7 @@ func (g *gathered) write(w io.Writer, r *report.Report, format string) error {
 	case "csv":
 		return report.CSV(w, r)
 	case "table":
-		return report.Text(w, r)
+		return report.Text(w, r, report.TextOptions{Width: width})
 	default:
 		return (&listing{value: r}).write(w, format)
 	}
