@@ -118,9 +118,10 @@ func benchmarkValues(rec *measure.Record, app *spec.ApplicationSpec) (values []b
 	return values
 }
 
-// benchmarkUnit is the metric's name and unit in one word. Readers turn ns into
-// seconds wherever it stands above a fraction's line; ns/day is spelled out to
-// stay what it is.
+// benchmarkUnit is the metric's name and unit in one word, which the format
+// wants: a metric without either is called value. Readers turn ns into seconds
+// wherever it stands above a fraction's line; ns/day is spelled out to stay what
+// it is.
 func benchmarkUnit(name, unit string) string {
 	if rest, ok := strings.CutPrefix(unit, "ns/"); ok {
 		unit = "nanosec/" + rest
@@ -134,7 +135,7 @@ func benchmarkUnit(name, unit string) string {
 			return '_'
 		}
 		return r
-	}, s)
+	}, cmp.Or(s, "value"))
 }
 
 func benchmarkName(rec *measure.Record) benchfmt.Name {

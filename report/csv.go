@@ -13,9 +13,34 @@ import (
 	"github.com/converged-computing/ensemble/stats"
 )
 
+// csvWriter writes comma-separated values with quotes as in RFC 4180 and lines
+// that end in a line feed alone. Spreadsheets take a cell that begins with one
+// of = + - @ for a formula, and a formula can send what a sheet holds anywhere;
+// since names and reasons come from outside, such a cell gets an apostrophe in
+// front, unless it is a number. Source: OWASP, "CSV Injection". JSON has the
+// text as it is.
+type csvWriter struct{ *csv.Writer }
+
+func newCSV(w io.Writer) csvWriter { return csvWriter{csv.NewWriter(w)} }
+
+// line writes the cells; Error tells of a failure after Flush.
+func (w csvWriter) line(cells []string) {
+	for i, s := range cells {
+		if s == "" || !strings.ContainsRune("=+-@\t\r\n", rune(s[0])) {
+			continue
+		}
+		if _, err := strconv.ParseFloat(s, 64); err != nil {
+			cells[i] = "'" + s
+		}
+	}
+	w.Write(cells)
+}
+
 // CSV writes a line for each point of each series, with one line of heads and
-// all digits. An empty cell is a number that the data do not carry. The last
-// columns are the figures of merit, merit.NAME[UNIT], by name, as medians.
+// all digits. An empty cell is a number that the data do not carry. Times are
+// in the unit of the column unit. The last columns are the figures of merit,
+// merit.NAME[UNIT], by name, as medians. Text that spreadsheets would take for a
+// formula has an apostrophe in front.
 func CSV(w io.Writer, r *Report) error {
 	merits := map[string]Quantity{}
 	for _, a := range r.Applications {
@@ -28,13 +53,13 @@ func CSV(w io.Writer, r *Report) error {
 		"app", "scaling", "variant", "environment", "problem", "parameters", "threads", "nodes", "ranks", "base",
 		"time", "unit", "n", "median", "median_low", "median_high", "mean", "mean_low", "mean_high", "sd", "min", "max",
 		"speedup", "speedup_low", "speedup_high", "efficiency", "efficiency_low", "efficiency_high",
-		"launch_overhead[s]", "noisy", "mean_without_noisy", "outliers", "flags", "warnings",
+		"launch_overhead[s]", "noisy", "mean_without_noisy", "outliers", "flags", "warnings", "grid", "efficiency_without_noisy",
 	}
 	for _, name := range names {
 		head = append(head, "merit."+name)
 	}
-	out := csv.NewWriter(w)
-	out.Write(head)
+	out := newCSV(w)
+	out.line(head)
 	for i := range r.Applications {
 		a := &r.Applications[i]
 		for j := range a.Series {
@@ -46,7 +71,7 @@ func CSV(w io.Writer, r *Report) error {
 					v, ok := s.Points[k].Merits[m.Name]
 					line = append(line, ifKnown(ok && slices.Contains(a.Merits, m), allDigits(v.Median)))
 				}
-				out.Write(line)
+				out.line(line)
 			}
 		}
 	}
@@ -68,12 +93,19 @@ func csvPoint(a *Application, s *Series, p *Point) []string {
 	line = append(line, ifKnown(t.N > 1, allDigits(t.SD)), number(t.Min), number(t.Max))
 	line = append(line, estimateCells(p.Speedup)...)
 	line = append(line, estimateCells(p.Efficiency)...)
-	overhead, quiet := "", ""
+	overhead, quiet, quietEfficiency := "", "", ""
 	if p.Overhead != nil {
 		overhead = allDigits(p.Overhead.Median)
 	}
 	if p.Quiet != nil {
 		quiet = allDigits(p.Quiet.Mean)
+	}
+	if p.QuietEfficiency != nil {
+		quietEfficiency = allDigits(p.QuietEfficiency.Value)
+	}
+	var ratio []string
+	if p.Efficiency != nil {
+		ratio = p.Efficiency.Warnings
 	}
 	var outliers []string
 	for _, t := range p.Trials {
@@ -82,7 +114,8 @@ func csvPoint(a *Application, s *Series, p *Point) []string {
 		}
 	}
 	return append(line, overhead, strconv.Itoa(p.Noisy), quiet, strings.Join(outliers, ";"),
-		strings.Join(slices.Sorted(maps.Keys(p.Flags)), ";"), strings.Join(slices.Concat(t.Warnings, p.Warnings, s.Warnings), "; "))
+		strings.Join(slices.Sorted(maps.Keys(p.Flags)), ";"), strings.Join(slices.Concat(t.Warnings, ratio, p.Warnings, s.Warnings), "; "),
+		p.Grid, quietEfficiency)
 }
 
 func limits(in *stats.Interval) []string {

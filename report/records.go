@@ -3,7 +3,6 @@
 package report
 
 import (
-	"encoding/csv"
 	"io"
 	"maps"
 	"slices"
@@ -14,13 +13,15 @@ import (
 	"github.com/converged-computing/ensemble/measure"
 )
 
-// RecordsCSV writes records as comma-separated values (RFC 4180) in the order
-// given, with one line of heads. After the columns that every record has come
+// RecordsCSV writes records as comma-separated values in the order given, with
+// one line of heads and quotes as in RFC 4180. After the columns that every record has come
 // a column parameter.NAME for each parameter and metric.NAME[UNIT] for each
 // metric, by name; a metric that was read in two units has two columns. An empty
 // cell is a value that is not known. Times are RFC 3339, in UTC; flags are
-// separated by semicolons. Series and tables do not fit a table of records and
-// are left out; JSON has them.
+// separated by semicolons; loads are shares of
+// the machine. Text that spreadsheets would
+// take for a formula has an apostrophe in front. Series and tables do not fit a
+// table of records and are left out; JSON has them.
 func RecordsCSV(w io.Writer, records []measure.Record) error {
 	parameters := map[string]bool{}
 	type column struct{ name, unit string }
@@ -38,7 +39,7 @@ func RecordsCSV(w io.Writer, records []measure.Record) error {
 		return strings.Compare(a.name+"\x00"+a.unit, b.name+"\x00"+b.unit)
 	})
 
-	out := csv.NewWriter(w)
+	out := newCSV(w)
 	var head []string
 	for _, f := range recordFields {
 		head = append(head, f.name)
@@ -49,7 +50,7 @@ func RecordsCSV(w io.Writer, records []measure.Record) error {
 	for _, c := range columns {
 		head = append(head, "metric."+c.name+unitText(c.unit))
 	}
-	out.Write(head)
+	out.line(head)
 	for i := range records {
 		rec := &records[i]
 		line := make([]string, 0, len(head))
@@ -64,7 +65,7 @@ func RecordsCSV(w io.Writer, records []measure.Record) error {
 			v, ok := rec.Metrics[c.name]
 			line = append(line, ifKnown(ok && v.Unit == c.unit, allDigits(v.Value)))
 		}
-		out.Write(line)
+		out.line(line)
 	}
 	out.Flush()
 	return out.Error()

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"testing"
@@ -47,7 +48,7 @@ func TestRecordsCSV(t *testing.T) {
 			Parameters: map[string]spec.Value{"n": spec.Of(20), "empty": spec.Of("")},
 			Metrics:    map[string]read.Value{"t": {Value: 0.1, Unit: "s"}, "count": {Value: 3}},
 		},
-		{App: "b", Status: "failed", Reason: "=SUM(A1)", Metrics: map[string]read.Value{"t": {Value: 100, Unit: "ms"}}},
+		{App: "b", Status: "failed", Reason: "no\r\nluck", Command: "-n 5", Parameters: map[string]spec.Value{"n": spec.Of(-5), "=x": spec.Of("@y")}, Metrics: map[string]read.Value{"t": {Value: 100, Unit: "ms"}}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +59,11 @@ func TestRecordsCSV(t *testing.T) {
 			"iteration": "0", "exit_code": "0", "flags": "noisy;shared", "start": "2026-03-14T09:26:53Z",
 			"parameter.n": "20", "metric.t[s]": "0.1", "metric.count": "3",
 		},
-		{"app": "b", "status": "failed", "reason": "=SUM(A1)", "metric.t[ms]": "100"},
+		{
+			// The reader of package csv turns CRLF in quotes into LF.
+			"app": "b", "status": "failed", "reason": "no\nluck", "command": "'-n 5", "metric.t[ms]": "100",
+			"parameter.n": "-5", "parameter.=x": "'@y",
+		},
 	}
 	if diff := cmp.Diff(want, cells(t, b.Bytes())); diff != "" {
 		t.Errorf("cells (-want +got):\n%s", diff)
@@ -92,7 +97,7 @@ func TestReportCSV(t *testing.T) {
 		}),
 		point(map[string]string{
 			"ranks": "2", "median": "4", "mean": "4", "min": "4", "max": "4", "speedup": "2", "efficiency": "1",
-			"warnings": "one value: no interval", "merit.timesteps_per_second[1/s]": "25",
+			"warnings": "one value: no interval; no interval of the ratio: each side needs two values, got 1 and 1", "merit.timesteps_per_second[1/s]": "25",
 		}),
 	}
 	if diff := cmp.Diff(want, cells(t, b.Bytes())); diff != "" {
@@ -114,5 +119,31 @@ func TestReportIsTheSameForRecordsInAnyOrder(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("the report of the records backwards (-want +got):\n%s", diff)
+	}
+}
+
+// A sheet that opens the file computes nothing that a record says.
+func TestCSVHoldsNoFormula(t *testing.T) {
+	for _, test := range []struct{ name, text, want string }{
+		{"a formula is text", `=HYPERLINK("http://example.com")`, `'=HYPERLINK("http://example.com")`},
+		{"so is one that begins with a sign", "+1+cmd|' /C calc'!A0", "'+1+cmd|' /C calc'!A0"},
+		{"or with a function's sign", "@SUM(A1)", "'@SUM(A1)"},
+		{"or behind a tab", "\t=1", "'\t=1"},
+		{"an option is no formula but looks like one", "-n 5", "'-n 5"},
+		{"a number stays a number", "-1.5e-3", "-1.5e-3"},
+		{"a sign within is harmless", "a=b", "a=b"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var records, points bytes.Buffer
+			all := []measure.Record{with(run("lammps", 1, "loop_time", 1), func(r *measure.Record) { r.Variant = test.text })}
+			if err := errors.Join(report.RecordsCSV(&records, all), report.CSV(&points, report.Build(all, apps(), report.Options{}))); err != nil {
+				t.Fatal(err)
+			}
+			for _, b := range [][]byte{records.Bytes(), points.Bytes()} {
+				if got := cells(t, b)[0]["variant"]; got != test.want {
+					t.Errorf("got %q, want %q", got, test.want)
+				}
+			}
+		})
 	}
 }
