@@ -46,16 +46,25 @@ type Record struct {
 	Status   ensemble.Status `json:"status"`
 	Reason   string          `json:"reason,omitempty"`
 	ExitCode *int            `json:"exit_code,omitempty"`
-	// Flags tell what to know before using the numbers: noisy, shared,
-	// oversubscribed, unreadable (files of the attempt are missing or broken), and
-	// those of catalog/read.
-	Flags   []string               `json:"flags,omitempty"`
-	Times   read.Times             `json:"times,omitzero"`
-	Metrics map[string]read.Value  `json:"metrics,omitempty"`
-	Series  map[string]read.Series `json:"series,omitempty"`
-	Tables  map[string]read.Table  `json:"tables,omitempty"`
-	// Load is the other work on the machine.
+	// Flags tell what to know before using the numbers: those of [run.Exit],
+	// unreadable (files of the attempt are missing or broken), and those of
+	// [read.Run].
+	Flags []string `json:"flags,omitempty"`
+	// Times are the submission, and the start and the finish as the launcher saw
+	// them.
+	Times read.Times `json:"times,omitzero"`
+	// Metrics are what the application says of itself, each with its unit, by
+	// name.
+	Metrics map[string]read.Value `json:"metrics,omitempty"`
+	// Series are curves by name: those of the application, and what was sampled
+	// while it ran over the seconds since its start, as sample_cpu [cores],
+	// sample_rss [bytes] and, counted from the start, sample_read, sample_write,
+	// sample_received and sample_sent [bytes].
+	Series map[string]read.Series `json:"series,omitempty"`
+	Tables map[string]read.Table  `json:"tables,omitempty"`
+	// Load is the other work on the machine, as a share of it.
 	Load      *run.Load      `json:"load,omitempty"`
+	// Resources are what all processes of the attempt used.
 	Resources *run.Resources `json:"resources,omitempty"`
 }
 
