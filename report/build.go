@@ -140,6 +140,17 @@ func failure(rec *measure.Record, recovered bool) Failure {
 	}
 }
 
+// fruitless are the applications that ran and never succeeded.
+func (r *Report) fruitless() (names []string) {
+	for _, f := range r.Failures { // by application
+		known := slices.ContainsFunc(r.Applications, func(a Application) bool { return a.Name == f.App })
+		if f.App != "" && !known && !slices.Contains(names, f.App) {
+			names = append(names, f.App)
+		}
+	}
+	return names
+}
+
 func job(rec *measure.Record) Job {
 	return Job{
 		App: rec.App, Variant: rec.Variant, Environment: rec.Environment, Problem: rec.Problem,

@@ -65,6 +65,12 @@ func TestFiguresAreDescribed(t *testing.T) {
 	}
 }
 
+func TestPageNamesApplicationsWithoutAResult(t *testing.T) {
+	if text, _ := page(t, rich()); !strings.Contains(text, "<li>without a result: nwchem</li>") {
+		t.Error("the page does not say that no trial of nwchem succeeded")
+	}
+}
+
 func TestPageSaysHowNoiseChangesTheMean(t *testing.T) {
 	text, _ := page(t, rich())
 	section := text[strings.Index(text, `id="noise"`):]

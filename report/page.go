@@ -162,6 +162,9 @@ func (p *page) facts(r *Report, meta Meta) {
 	if n := len(r.Applications); n > 0 {
 		p.Facts = append(p.Facts, plural(n, "application"))
 	}
+	if names := r.fruitless(); len(names) > 0 {
+		p.Facts = append(p.Facts, plain("without a result: "+strings.Join(names, ", ")))
+	}
 	var made []string
 	if meta.Generator != "" {
 		made = append(made, "made by "+plain(meta.Generator))

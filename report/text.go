@@ -28,6 +28,9 @@ func Text(w io.Writer, r *Report, opts TextOptions) error {
 	if s := r.Counts.flagText(); s != "" {
 		p.note(0, 2, "Flagged attempts: "+s)
 	}
+	if names := r.fruitless(); len(names) > 0 {
+		p.note(0, 2, "Without a result: "+plain(strings.Join(names, ", ")))
+	}
 	for i := range r.Applications {
 		p.application(r, &r.Applications[i])
 	}

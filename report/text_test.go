@@ -121,6 +121,10 @@ func TestTextSaysWhatNumbersDoNotCarry(t *testing.T) {
 			[]string{"no space (and 999 more attempts alike)", "lost atoms"},
 		},
 		{
+			"an application that never succeeded is named", append(failed(2, "no space"), run("hpcc", 1, "hpl_time", 3)),
+			[]string{"\nWithout a result: lammps\n"},
+		},
+		{
 			"two grids on the same ranks are told apart", []measure.Record{
 				with(run("hpcc", 4, "hpl_time", 4), func(r *measure.Record) { r.Parameters = map[string]spec.Value{"p": spec.Of(2), "q": spec.Of(2)} }),
 				with(run("hpcc", 4, "hpl_time", 5), func(r *measure.Record) { r.Parameters = map[string]spec.Value{"p": spec.Of(1), "q": spec.Of(4)} }),
