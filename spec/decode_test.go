@@ -5,10 +5,12 @@ package spec_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/converged-computing/ensemble/spec"
 	"github.com/google/go-cmp/cmp"
@@ -54,11 +56,24 @@ f.yaml:8:13: spec.sweeps[0].nodes[0]: got a list, want a number, a string or tru
 		{"an unknown kind has a suggestion", "apiVersion: converged-computing.org/v1alpha1\nkind: Studdy\n",
 			`f.yaml:2:1: kind: unknown kind "Studdy"; did you mean "Study"?`},
 		{"a file without a kind says what is missing", "a: 1\n",
-			`f.yaml:1:2: kind: missing; want "Application", "Study", "Ensemble" or "Environment"`},
+			`f.yaml:1:1: kind: missing; want "Application", "Study", "Ensemble" or "Environment"`},
 		{"an empty file says what it should hold", "# nothing\n",
 			"f.yaml: the file is empty; want apiVersion, kind, metadata and spec"},
 		{"a list is no object", "- 1\n", "f.yaml:1:1: got a list, want apiVersion, kind, metadata and spec"},
-		{"a second document is refused", head + "---\n" + head, "f.yaml:5:11: a second document; want one document in a file"},
+		{"a second document is refused", head + "---\n" + head, "f.yaml:4:1: a second document; want one document in a file"},
+		{"a second document after an end is refused", head + "...\n# that was it\na: 1\n", "f.yaml:6:1: a second document; want one document in a file"},
+		{"an explicit key is refused", "? a\n: b\n", "f.yaml:1:1: the key indicator ? is not used here; want NAME: VALUE"},
+		{"a fault of a mapping in a list is at its first field", head + `spec:
+  sweeps:
+  - tasks: 2
+  -   nodes: 1
+      tasks: 2
+  - {tasks: 2}
+`, `f.yaml:6:5: spec.sweeps[0].apps: missing
+f.yaml:7:7: spec.sweeps[1].apps: missing
+f.yaml:9:5: spec.sweeps[2].apps: missing`},
+		{"two explicit keys beside a merge are an error", "a: &a {x: 1}\nb:\n  <<: *a\n  y: 1\n  y: 2\n", ""},
+		{"a merge of something else is refused", "a: &a [1]\nb: {<<: *a}\n", "f.yaml:2:5: b: the merge key << wants an alias of a mapping, or a list of them"},
 		{"broken YAML has a place", "a: [1, 2\nb: }\n", ""},
 		{"a field given twice is named", head + "spec: {}\nspec: {}\n", ""},
 		{"an alias without an anchor is named", head + "spec: *nowhere\n", `f.yaml:4:7: spec: the alias *nowhere has no anchor before it`},
@@ -100,6 +115,92 @@ func TestAliasesCannotBlowUp(t *testing.T) {
 	}
 }
 
+func TestFilesThatWouldKeepTheParserBusyAreRefusedSoon(t *testing.T) {
+	t.Parallel()
+	const n = 200_000
+	each := func(format string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	for _, c := range []struct{ name, file, want string }{
+		{"nested lists", strings.Repeat("[", n), "b.yaml:1:101: the file is too deep, want 100 levels at most"},
+		{"nested lists that are closed", strings.Repeat("[", n) + strings.Repeat("]", n), "b.yaml:1:101: the file is too deep"},
+		{"nested mappings", strings.Repeat("{a: ", n), "b.yaml:1:401: the file is too deep"},
+		{"nested block lists", strings.Repeat("- ", n), "b.yaml:1:201: the file is too deep"},
+		{"nested explicit keys", strings.Repeat("? ", n), "b.yaml:1:1: the key indicator ? is not used here"},
+		{"a mapping of very many fields", each("a%d: 1\n"), "the file would take too long to read"},
+		{"very many fields without a value", strings.Repeat("- a:\n", n), "the file would take too long to read"},
+		{"very many values under a very long name", strings.Repeat("k", n) + ":\n" + strings.Repeat("- x\n", n), "the file would take too long to read"},
+		{"very many documents", strings.Repeat("---\n", n), "b.yaml:2:1: a second document"},
+		{"very many signs", "[" + strings.Repeat("x,", 1<<19) + "x]", "the file is too large, want 1048576 words and signs at most"},
+		{"very many invalid signs", strings.Repeat("@", n), "b.yaml:1:1: reading YAML: '@' is a reserved character"},
+		{"very many signs on a line with a mistake", strings.Repeat("]", n), "b.yaml:1:1: reading YAML: could not find '['"},
+		{"very many bytes", "# " + strings.Repeat("x", 1<<22), "b.yaml: the file has 4194306 bytes, want 4194304 at most"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			begin := time.Now()
+			_, err := spec.Decode("b.yaml", []byte(c.file))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %.200v, want %s", err, c.want)
+			}
+			// Any of them took minutes, or all memory.
+			if d := time.Since(begin); d > 20*time.Second {
+				t.Errorf("it took %v", d)
+			}
+		})
+	}
+}
+
+func TestMarksAroundTheDocumentAreRead(t *testing.T) {
+	t.Parallel()
+	const study = head + "spec: {sweeps: [{apps: lammps}]}\n"
+	for _, c := range []struct{ name, file string }{
+		{"a byte order mark", "\uFEFF" + study},
+		{"a start", "---\n" + study},
+		{"an end", study + "...\n# the end\n"},
+		{"a directive", "# first\n%YAML 1.2\n---\n" + study},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := spec.Decode("f.yaml", []byte(c.file)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestExplicitFieldsWinOverMergedOnes(t *testing.T) {
+	t.Parallel()
+	const body = `spec:
+  sweeps:
+  - &a {name: a, apps: lammps, tasks: [1, 2], threads: 2}
+  - {<<: *a, name: b}
+  - name: c
+    <<: *a
+    tasks: 4
+  - {<<: [{name: d, threads: 3}, *a], nodes: zero}
+`
+	doc, err := spec.Decode("f.yaml", []byte(head+body))
+	if want := `f.yaml:11:39: spec.sweeps[3].nodes: got the string "zero", want a whole number from 1 to 2147483647`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	var got []string
+	for _, w := range doc.Object.(*spec.Study).Spec.Sweeps {
+		got = append(got, fmt.Sprint(w.Name, w.Tasks.Values, w.Threads.Values))
+	}
+	want := []string{"a[1 2] [2]", "b[1 2] [2]", "c[4] [2]", "d[1 2] [3]"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the sweeps differ (-want +got):\n%s", diff)
+	}
+	if line, column := doc.At("spec.sweeps[1].name"); line != 7 || column != 14 {
+		t.Errorf("the name is at %d:%d, want 7:14, where it is explicit", line, column)
+	}
+}
+
 const full = head + `spec:
   seed: 18446744073709551615
   repetitions: 3
@@ -132,6 +233,14 @@ func TestEncodeAndDecodeAreInverse(t *testing.T) {
 	}
 	if diff := cmp.Diff(d.Object, again.Object, cmp.AllowUnexported(spec.Value{})); diff != "" {
 		t.Errorf("after a round trip (-before +after):\n%s\n%s", diff, b.Bytes())
+	}
+}
+
+func TestWhatCouldNotBeReadBackIsNotWritten(t *testing.T) {
+	t.Parallel()
+	a := &spec.Application{Spec: spec.ApplicationSpec{Decks: []spec.Deck{{Path: "mesh", Content: strings.Repeat("x\n", 1<<21)}}}}
+	if err := spec.Encode(&bytes.Buffer{}, a); err == nil || !strings.Contains(err.Error(), "want 4194304 at most: it could not be read back") {
+		t.Errorf("got %v, want an error about its size", err)
 	}
 }
 

@@ -33,7 +33,11 @@ func Encode(w io.Writer, o Object) error {
 		return fail(err)
 	}
 	ast.Walk(quoter{}, node)
-	if _, err := fmt.Fprintln(w, node); err != nil {
+	text := node.String() + "\n"
+	if len(text) > maxFile {
+		return fail(fmt.Errorf("the file has %d bytes, want %d at most: it could not be read back", len(text), maxFile))
+	}
+	if _, err := io.WriteString(w, text); err != nil {
 		return fail(err)
 	}
 	return nil

@@ -14,14 +14,6 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// maxFile and maxNodes bound what a hostile file can cost: the second counts
-// nodes after aliases are followed.
-const (
-	maxFile  = 16 << 20
-	maxNodes = 1 << 20
-	maxDepth = 100
-)
-
 type position struct{ line, column int }
 
 // tree turns YAML nodes into the values of encoding/json (with json.Number for
@@ -37,31 +29,30 @@ type tree struct {
 // parse reads one YAML document.
 func parse(data []byte) (any, *tree) {
 	t := &tree{positions: map[Path]position{}, anchors: map[string]ast.Node{}}
-	if len(data) > maxFile {
-		t.fault("", nil, "the file has %d bytes, want %d at most", len(data), maxFile)
+	tokens, fault := scan(data)
+	if fault != nil {
+		t.faults = append(t.faults, *fault)
 		return nil, t
 	}
-	file, err := parser.ParseBytes(data, 0)
+	file, err := parser.Parse(tokens, 0)
 	if err != nil {
-		f := Fault{Message: err.Error()}
-		var y yaml.Error
-		if errors.As(err, &y) {
+		// Not err.Error() of a yaml.Error: it draws the place, in time that is
+		// quadratic in the length of the line.
+		var f Fault
+		if y := yaml.Error(nil); errors.As(err, &y) {
 			f.Message = "reading YAML: " + y.GetMessage()
 			if tok := y.GetToken(); tok != nil {
 				f.Line, f.Column = tok.Position.Line, tok.Position.Column
 			}
+		} else {
+			f.Message = err.Error()
 		}
 		t.faults = append(t.faults, f)
 		return nil, t
 	}
 	var body ast.Node
 	for _, d := range file.Docs {
-		switch {
-		case d.Body == nil || d.Body.Type() == ast.CommentType || d.Body.Type() == ast.CommentGroupType:
-		case body != nil:
-			t.fault("", d.Body, "a second document; want one document in a file")
-			return nil, t
-		default:
+		if d.Body != nil && d.Body.Type() != ast.CommentType && d.Body.Type() != ast.CommentGroupType {
 			body = d.Body
 		}
 	}
@@ -75,9 +66,8 @@ func parse(data []byte) (any, *tree) {
 func (t *tree) fault(p Path, n ast.Node, format string, args ...any) {
 	f := Faultf(p, format, args...)
 	if n != nil {
-		if tok := n.GetToken(); tok != nil {
-			f.Line, f.Column = tok.Position.Line, tok.Position.Column
-		}
+		at := start(n)
+		f.Line, f.Column = at.line, at.column
 	}
 	t.faults = append(t.faults, f)
 }
@@ -86,9 +76,24 @@ func (t *tree) place(p Path, n ast.Node) {
 	if _, ok := t.positions[p]; ok {
 		return // the key, or the alias rather than its anchor
 	}
-	if tok := n.GetToken(); tok != nil {
-		t.positions[p] = position{tok.Position.Line, tok.Position.Column}
+	t.positions[p] = start(n)
+}
+
+// start gives the position of a node: of a mapping in block style, whose token
+// is a colon, that of its first key.
+func start(n ast.Node) position {
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		if !m.IsFlowStyle && len(m.Values) > 0 {
+			n = m.Values[0].Key
+		}
+	case *ast.MappingValueNode:
+		n = m.Key
 	}
+	if t := n.GetToken(); t != nil {
+		return position{t.Position.Line, t.Position.Column}
+	}
+	return position{}
 }
 
 func (t *tree) value(p Path, n ast.Node, depth int) any {
@@ -153,18 +158,25 @@ func (t *tree) value(p Path, n ast.Node, depth int) any {
 	}
 }
 
+// mapping gives the fields of a mapping. Its own fields win over merged ones,
+// wherever the merge key stands.
 func (t *tree) mapping(p Path, values []*ast.MappingValueNode, depth int) any {
 	m := make(map[string]any, len(values))
+	merged := map[string]bool{}
 	for _, v := range values {
 		if v.Key.IsMergeKey() {
-			t.merge(p, m, v, depth)
+			t.merge(p, m, merged, v, depth)
 			continue
 		}
 		key := v.Key.GetToken().Value
 		at := p.Key(key)
-		if _, dup := m[key]; dup {
+		if _, dup := m[key]; dup && !merged[key] {
 			t.fault(at, v.Key, "the field is given twice")
 			continue
+		}
+		if merged[key] {
+			delete(merged, key)
+			delete(t.positions, at)
 		}
 		t.place(at, v.Key)
 		m[key] = t.value(at, v.Value, depth+1)
@@ -172,17 +184,25 @@ func (t *tree) mapping(p Path, values []*ast.MappingValueNode, depth int) any {
 	return m
 }
 
-// merge applies a "<<" key: fields that the mapping has itself win.
-func (t *tree) merge(p Path, m map[string]any, v *ast.MappingValueNode, depth int) {
-	from, ok := t.value(p.Key("<<"), v.Value, depth+1).(map[string]any)
+// merge applies a "<<" key: an alias of a mapping, or a list of some of which
+// the earlier win. It notes which fields came with it.
+func (t *tree) merge(p Path, m map[string]any, merged map[string]bool, v *ast.MappingValueNode, depth int) {
+	from := t.value(p.Key("<<"), v.Value, depth+1)
+	list, ok := from.([]any)
 	if !ok {
-		t.fault(p, v.Key, "the merge key << wants an alias of a mapping")
-		return
+		list = []any{from}
 	}
-	for k, x := range from {
-		if _, own := m[k]; !own {
-			m[k] = x
-			t.place(p.Key(k), v.Key)
+	for _, x := range list {
+		fields, ok := x.(map[string]any)
+		if !ok {
+			t.fault(p, v.Key, "the merge key << wants an alias of a mapping, or a list of them")
+			return
+		}
+		for k, x := range fields {
+			if _, has := m[k]; !has {
+				m[k], merged[k] = x, true
+				t.place(p.Key(k), v.Key)
+			}
 		}
 	}
 }

@@ -25,7 +25,7 @@ func TestFaultsHaveTheirPlace(t *testing.T) {
 		{"a parameter that one of two applications lacks", "  sweeps:\n  - apps: [demo, grid]\n    parameters: {rate: 3}\n",
 			`study.yaml:7:18: spec.sweeps[0].parameters.rate: the application "grid" has no parameter "rate", as "demo" has; a sweep gives only parameters that all its applications have`},
 		{"a parameter without a default", "  sweeps:\n  - apps: cube\n",
-			`study.yaml:6:9: spec.sweeps[0]: the parameter "size" of cube has no default; give it under parameters`},
+			`study.yaml:6:5: spec.sweeps[0]: the parameter "size" of cube has no default; give it under parameters`},
 		{"a wrong type", "  sweeps:\n  - apps: demo\n    parameters: {cells: [3, many]}\n",
 			`study.yaml:7:29: spec.sweeps[0].parameters.cells[1]: the parameter "cells" of demo: got the string "many", want a whole number`},
 		{"a value out of range", "  sweeps:\n  - apps: [demo, grid]\n    parameters: {cells: [3, 501]}\n",
@@ -50,19 +50,19 @@ func TestFaultsHaveTheirPlace(t *testing.T) {
 			`study.yaml:7:16: spec.sweeps[0].tasks[1]: cube accepts cubes; got 9 ranks
 study.yaml:7:19: spec.sweeps[0].tasks[2]: cube accepts 64 ranks at most; got 125 ranks`},
 		{"a product of the process grid that is never met", "  sweeps:\n  - apps: grid\n    tasks: [3, 5]\n    parameters: {px: [1, 2], py: [1, 2]}\n",
-			`study.yaml:6:9: spec.sweeps[0]: no trial is left: "grid accepts px × py ranks" is true for none of the 8 points of sweep "grid"`},
+			`study.yaml:6:5: spec.sweeps[0]: no trial is left: "grid accepts px × py ranks" is true for none of the 8 points of sweep "grid"`},
 		{"a layout that never adds up", "  sweeps:\n  - apps: demo\n    nodes: 2\n    tasks: [3, 5]\n",
 			`study.yaml:8:5: spec.sweeps[0].tasks: no trial is left: "tasks = nodes × tasksPerNode" is true for none of the 2 points of sweep "demo"`},
 		{"an environment without room", "  environments: [{name: here, nodes: 2}]\n  sweeps:\n  - apps: demo\n    nodes: 4\n",
-			`study.yaml:7:9: spec.sweeps[0]: no trial is left: "the environment has the nodes" is true for none of the 1 points of sweep "demo"`},
+			`study.yaml:7:5: spec.sweeps[0]: no trial is left: "the environment has the nodes" is true for none of the 1 points of sweep "demo"`},
 		{"a constraint that is never true", "  sweeps:\n  - apps: demo\n    nodes: [1, 2]\n    constraints:\n    - nodes > 1\n    - nodes > 2\n",
 			`study.yaml:10:7: spec.sweeps[0].constraints[1]: no trial is left: "nodes > 2" is true for none of the 2 points of sweep "demo"`},
 		{"constraints that leave nothing together", "  sweeps:\n  - apps: demo\n    nodes: [1, 2, 3, 4]\n    constraints: [nodes > 1, nodes < 4, nodes != 2, nodes != 3]\n",
-			`study.yaml:6:9: spec.sweeps[0]: no trial is left of the 4 points of sweep "demo": "nodes > 1" removes 1, then "nodes < 4" removes 1, then "nodes != 2" removes 1, then "nodes != 3" removes 1 of the rest`},
+			`study.yaml:6:5: spec.sweeps[0]: no trial is left of the 4 points of sweep "demo": "nodes > 1" removes 1, then "nodes < 4" removes 1, then "nodes != 2" removes 1, then "nodes != 3" removes 1 of the rest`},
 		{"constraints on a large product that leave nothing", "  sweeps:\n  - apps: demo\n    nodes: {from: 1, to: 150, by: 1}\n    threads: {from: 1, to: 150, by: 1}\n    parameters: {cells: {from: 1, to: 1000}}\n    constraints: [nodes > threads, nodes < threads, parameters.cells > 2]\n",
-			`study.yaml:6:9: spec.sweeps[0]: no trial is left of sweep "demo": finding points that can run: no point meets all constraints: constraints "nodes > threads" and "nodes < threads" conflict`},
+			`study.yaml:6:5: spec.sweeps[0]: no trial is left of sweep "demo": finding points that can run: no point meets all constraints: constraints "nodes > threads" and "nodes < threads" conflict`},
 		{"a product that is too large", "  sweeps:\n  - apps: demo\n    nodes: {from: 1, to: 1000, by: 1}\n    threads: {from: 1, to: 1000, by: 1}\n    parameters: {cells: {from: 1, to: 1000}}\n",
-			`study.yaml:6:9: spec.sweeps[0].sampler: the product of the axes has 1000000000 points; give a sampler that takes some of them, or fewer values`},
+			`study.yaml:6:5: spec.sweeps[0].sampler: the product of the axes has 1000000000 points; give a sampler that takes some of them, or fewer values`},
 		{"an unknown variable", "  sweeps:\n  - apps: demo\n    constraints: [node > 1]\n",
 			`study.yaml:7:19: spec.sweeps[0].constraints[0]: unknown variable "node"; did you mean "nodes"?`},
 		{"an unknown parameter in a constraint", "  sweeps:\n  - apps: [demo, grid]\n    constraints: [parameters.rate > 1 && parameters.cells > 1]\n",
@@ -87,7 +87,7 @@ study.yaml:5:12: spec.budget.money: prices are in EUR and USD; want one currency
 		{"a budget that the first trial exceeds", "  budget: {nodeHours: 1}\n  run: {timeout: 2h}\n  sweeps:\n  - apps: demo\n",
 			`study.yaml:5:3: spec.budget: the limit nodeHours leaves no trial: the first one alone exceeds it`},
 		{"too many repetitions", "  repetitions: 1000001\n  sweeps:\n  - apps: demo\n",
-			`study.yaml:7:9: spec.sweeps[0]: got 1000001 repetitions, want 1000000 at most`},
+			`study.yaml:7:5: spec.sweeps[0]: got 1000001 repetitions, want 1000000 at most`},
 		{"several faults come at once, in the order of the file", `  environments: [{name: here}]
   budget: {coreHours: 1}
   sweeps:
@@ -107,7 +107,7 @@ study.yaml:10:18: spec.sweeps[0].parameters.cells: the parameter "cells" of demo
 study.yaml:10:28: spec.sweeps[0].parameters.mode: the parameter "mode" of demo: got the string "quick", want "fast" or "slow"
 study.yaml:11:19: spec.sweeps[0].constraints[0]: unknown variable "node"; did you mean "nodes"?
 study.yaml:11:30: spec.sweeps[0].constraints[1]: the constraint gives a value of type int, want a condition that is true or false
-study.yaml:12:9: spec.sweeps[1]: the parameter "size" of cube has no default; give it under parameters
+study.yaml:12:5: spec.sweeps[1]: the parameter "size" of cube has no default; give it under parameters
 study.yaml:13:5: spec.sweeps[1].environments: unknown environment "there"; did you mean "here"?
 study.yaml:14:5: spec.sweeps[1].tasks: cube accepts cubes; got 2 ranks
 study.yaml:16:19: spec.sweeps[2].constraints[0]: no trial is left: "nodes == 2" is true for none of the 1 points of sweep "grid"`},
