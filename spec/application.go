@@ -28,7 +28,7 @@ type ApplicationSpec struct {
 	// Parameters are the typed inputs by name.
 	Parameters map[string]Parameter `json:"parameters,omitempty"`
 	// Command is the argument vector of one rank; the launcher is put before it.
-	Command []string `json:"command,omitempty"`
+	Command []string `json:"command,omitempty" jsonschema:"minItems=1"`
 	// Prepare are commands run one after another in the job's directory before
 	// the application, without the launcher and outside its time.
 	Prepare [][]string `json:"prepare,omitempty"`
@@ -169,7 +169,7 @@ type Variant struct {
 	// application does without and is started once.
 	MPI MPI `json:"mpi" jsonschema:"enum=openmpi,enum=mpich,enum=none"`
 	// Command replaces the application's.
-	Command []string `json:"command,omitempty"`
+	Command []string `json:"command,omitempty" jsonschema:"minItems=1"`
 	// Prepare replaces the application's.
 	Prepare [][]string `json:"prepare,omitempty"`
 	// Env is added to the application's.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // Default fills what the file left out.
@@ -113,17 +114,40 @@ func (a *Application) check(doc Path) (faults []Fault) {
 			add(at.Key("decks").Index(i).Key("source"), "got %q, want a path inside the application's directory", d.Source)
 		}
 	}
+	faults = append(faults, checkCommands(at.Key("prepare"), s.Prepare)...)
 	seen := map[string]bool{}
 	for i, v := range s.Variants {
 		if seen[v.Name] {
 			add(at.Key("variants").Index(i).Key("name"), "the variant %q is given twice", v.Name)
 		}
 		seen[v.Name] = true
+		faults = append(faults, checkCommands(at.Key("variants").Index(i).Key("prepare"), v.Prepare)...)
 		if len(v.Command) == 0 && len(s.Command) == 0 {
-			add(at.Key("variants").Index(i), "neither the variant nor the application has a command")
+			add(at.Key("command"), "missing, and the variant %q has none of its own", v.Name)
 		}
 	}
 	return append(faults, s.Output.check(at.Key("output"))...)
+}
+
+// checkCommands finds commands without a program.
+func checkCommands(at Path, commands [][]string) (faults []Fault) {
+	for i, argv := range commands {
+		if len(argv) == 0 || argv[0] == "" {
+			faults = append(faults, Faultf(at.Index(i), "the command names no program"))
+		}
+	}
+	return faults
+}
+
+// check lists the faults of a policy.
+func (p *RunPolicy) check(at Path) (faults []Fault) {
+	for _, c := range []struct {
+		key      string
+		commands [][]string
+	}{{"beforeJob", p.BeforeJob}, {"afterJob", p.AfterJob}, {"beforeRun", p.BeforeRun}, {"afterRun", p.AfterRun}} {
+		faults = append(faults, checkCommands(at.Key(c.key), c.commands)...)
+	}
+	return faults
 }
 
 var parameterName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
@@ -237,6 +261,7 @@ func (s *StudySpec) check(at Path) (faults []Fault) {
 		}
 		environments[e.Name] = true
 	}
+	faults = append(faults, s.Run.check(at.Key("run"))...)
 	names := map[string]bool{}
 	for i := range s.Sweeps {
 		w, at := &s.Sweeps[i], at.Key("sweeps").Index(i)
@@ -272,6 +297,15 @@ func (w *Sweep) check(at Path) (faults []Fault) {
 		zip := at.Key("zip").Index(i)
 		if n := axes(&w.Zip[i], zip); len(n) > 0 && slices.Min(n) != slices.Max(n) {
 			add(zip, "axes that advance together have %v values; want the same number of each", n)
+		}
+	}
+	faults = append(faults, w.Run.check(at.Key("run"))...)
+	for _, c := range []struct {
+		key   string
+		given bool
+	}{{"beforeRun", w.Run.BeforeRun != nil}, {"afterRun", w.Run.AfterRun != nil}} {
+		if c.given {
+			add(at.Key("run").Key(c.key), "it is for the whole run, which the sweep is a part of; want it under spec.run, or %s here", strings.Replace(c.key, "Run", "Job", 1))
 		}
 	}
 	s := w.Sampler

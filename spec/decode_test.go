@@ -18,6 +18,8 @@ import (
 
 const head = "apiVersion: converged-computing.org/v1alpha1\nkind: Study\nmetadata: {name: demo}\n"
 
+const app = "apiVersion: converged-computing.org/v1alpha1\nkind: Application\nmetadata: {name: solver}\nspec:\n  description: It solves.\n"
+
 func TestDecodeReportsEveryFaultAtItsPlace(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, file, want string }{
@@ -43,7 +45,7 @@ f.yaml:6:3: spec.ordr: unknown field "ordr"; did you mean "order"?
 f.yaml:9:13: spec.sweeps[0].tasks[0]: got the string "one", want a whole number from 1 to 2147483647
 f.yaml:9:21: spec.sweeps[0].tasks[2]: the value 2 is given twice
 f.yaml:10:15: spec.sweeps[0].sampler.kind: got the string "sobl"; did you mean "sobol"? want "full", "random", "latin-hypercube", "sobol" or "covering"
-f.yaml:11:11: spec.sweeps[0].run.timeout: got the number 90, want a string
+f.yaml:11:11: spec.sweeps[0].run.timeout: got the number 90, want a duration such as 90s
 f.yaml:14:7: spec.sweeps[1].zip[0]: axes that advance together have [3 2] values; want the same number of each
 f.yaml:15:5: spec.sweeps[1].bindTo: got "cores", want "none", "core", "socket" or "numa"`},
 		{"a wrong type names the types that would be right", head + `spec:
@@ -53,6 +55,34 @@ f.yaml:15:5: spec.sweeps[1].bindTo: got "cores", want "none", "core", "socket" o
     nodes: [[1]]
 `, `f.yaml:7:22: spec.sweeps[0].tasks.to: got the string "two", want a number
 f.yaml:8:13: spec.sweeps[0].nodes[0]: got a list, want a number, a string or true or false`},
+		{"a duration is explained", head + `spec:
+  run: {timeout: true, sample: 5, noise: {wait: "5"}}
+  sweeps: [{apps: a, run: {timeout: -5s}}]
+`, `f.yaml:5:9: spec.run.timeout: got the boolean true, want a duration such as 90s, 5m or 1h30m
+f.yaml:5:24: spec.run.sample: got the number 5, want a duration such as 5s
+f.yaml:5:43: spec.run.noise.wait: got the string "5", want a duration such as 90s, 5m or 1h30m
+f.yaml:6:28: spec.sweeps[0].run.timeout: got the string "-5s", want a duration such as 90s, 5m or 1h30m`},
+		{"commands are lists that name a program", app + `  command: solver -n 1
+  prepare: [[], solver-mesh, [solver-mesh]]
+  variants:
+  - {name: a, mpi: none, prepare: [["", x]]}
+`, `f.yaml:6:3: spec.command: got the string "solver -n 1", want a list of strings, such as [a, b]
+f.yaml:7:13: spec.prepare[0]: the command names no program
+f.yaml:7:17: spec.prepare[1]: got the string "solver-mesh", want a list of strings, such as [a, b]
+f.yaml:9:36: spec.variants[0].prepare[0]: the command names no program`},
+		{"an empty command is named alone", app + "  command: []\n  variants: [{name: a, mpi: none}]\n",
+			"f.yaml:6:3: spec.command: it is empty; want one entry at least"},
+		{"a missing command is named with the variant", app + "  variants: [{name: a, mpi: none}]\n",
+			`f.yaml:4:1: spec.command: missing, and the variant "a" has none of its own`},
+		{"hooks of the run are none of a sweep", head + `spec:
+  run: {beforeRun: date, afterRun: [[]]}
+  sweeps:
+  - apps: a
+    run: {beforeJob: [[date]], beforeRun: [[date]], afterRun: []}
+`, `f.yaml:5:9: spec.run.beforeRun: got the string "date", want a list of lists of strings, such as [[a, b], [c]]
+f.yaml:5:37: spec.run.afterRun[0]: the command names no program
+f.yaml:8:32: spec.sweeps[0].run.beforeRun: it is for the whole run, which the sweep is a part of; want it under spec.run, or beforeJob here
+f.yaml:8:53: spec.sweeps[0].run.afterRun: it is for the whole run, which the sweep is a part of; want it under spec.run, or afterJob here`},
 		{"an unknown kind has a suggestion", "apiVersion: converged-computing.org/v1alpha1\nkind: Studdy\n",
 			`f.yaml:2:1: kind: unknown kind "Studdy"; did you mean "Study"?`},
 		{"a file without a kind says what is missing", "a: 1\n",

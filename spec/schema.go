@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -114,7 +115,16 @@ func explain(e *jsonschema.ValidationError, value any) string {
 	got := describe(value)
 	switch k := e.ErrorKind.(type) {
 	case *kind.Type:
-		return fmt.Sprintf("got %s, want %s", got, wantTypes(k.Want))
+		want := wantTypes(k.Want)
+		switch schema := schemaAt(e.SchemaURL); {
+		case lookup(schema, []string{"pattern"}) == durationPattern:
+			want = durationLike(value)
+		case lookup(schema, []string{"items", "type"}) == "string":
+			want = "a list of strings, such as [a, b]"
+		case lookup(schema, []string{"items", "items", "type"}) == "string":
+			want = "a list of lists of strings, such as [[a, b], [c]]"
+		}
+		return fmt.Sprintf("got %s, want %s", got, want)
 	case *kind.AnyOf:
 		var want []string
 		for _, form := range e.Causes {
@@ -150,7 +160,7 @@ func explain(e *jsonschema.ValidationError, value any) string {
 		return "it is empty; want some text"
 	case *kind.Pattern:
 		if k.Want == durationPattern {
-			return fmt.Sprintf("got %s, want a duration such as 90s, 5m or 1h30m", got)
+			return fmt.Sprintf("got %s, want %s", got, durationLike(value))
 		}
 		return fmt.Sprintf("got %s, want a match of %s", got, k.Want)
 	case *kind.Format:
@@ -158,6 +168,14 @@ func explain(e *jsonschema.ValidationError, value any) string {
 	default:
 		return strings.TrimPrefix(e.Error(), "jsonschema validation failed with ")
 	}
+}
+
+// durationLike says what a duration is: with a unit, where only that lacks.
+func durationLike(value any) string {
+	if n, ok := value.(json.Number); ok && !strings.HasPrefix(n.String(), "-") {
+		return fmt.Sprintf("a duration such as %ss", n)
+	}
+	return "a duration such as 90s, 5m or 1h30m"
 }
 
 var typeNames = map[string]string{
@@ -183,29 +201,23 @@ func ratio(r *big.Rat) string {
 	return strings.TrimSuffix(formatFloat(f), ".0")
 }
 
-// fieldsAt lists the fields that the schema at a URL such as
-// file:///…/study.json#/$defs/Sweep knows.
+// fieldsAt lists the fields that the schema at a URL knows.
 func fieldsAt(url string) []string {
+	fields, _ := lookup(schemaAt(url), []string{"properties"}).(map[string]any)
+	return slices.Sorted(maps.Keys(fields))
+}
+
+// schemaAt gives the part of a schema that a URL such as
+// file:///…/study.json#/$defs/Sweep points at.
+func schemaAt(url string) any {
 	file, pointer, _ := strings.Cut(url, "#")
 	b, err := schemaFiles.ReadFile("schema/" + file[strings.LastIndexByte(file, '/')+1:])
 	if err != nil {
 		return nil
 	}
 	var node any
-	if json.Unmarshal(b, &node) != nil {
-		return nil
+	if json.Unmarshal(b, &node) != nil || pointer == "" {
+		return node
 	}
-	for _, key := range strings.Split(strings.Trim(pointer, "/"), "/") {
-		if key == "" {
-			continue
-		}
-		node = lookup(node, []string{key})
-	}
-	fields, _ := lookup(node, []string{"properties"}).(map[string]any)
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return lookup(node, strings.Split(strings.Trim(pointer, "/"), "/"))
 }

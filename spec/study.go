@@ -61,7 +61,8 @@ type Sweep struct {
 	Sampler Sampler `json:"sampler,omitzero"`
 	// Repetitions replaces the study's.
 	Repetitions int `json:"repetitions,omitempty" jsonschema:"minimum=1"`
-	// Run replaces the study's policy, field by field.
+	// Run replaces the study's policy, field by field. It has no beforeRun and
+	// afterRun, since these are for the whole run.
 	Run RunPolicy `json:"run,omitzero"`
 }
 
@@ -126,11 +127,13 @@ type Budget struct {
 	// Trials is the largest number of trials.
 	Trials int `json:"trials,omitempty" jsonschema:"minimum=1"`
 	// CoreHours is the largest sum of cores times hours.
-	CoreHours float64 `json:"coreHours,omitempty" jsonschema:"minimum=0"`
+	CoreHours float64 `json:"coreHours,omitempty" jsonschema:"exclusiveMinimum=0"`
 	// NodeHours is the largest sum of nodes times hours.
-	NodeHours float64 `json:"nodeHours,omitempty" jsonschema:"minimum=0"`
-	// Money is the largest sum of node-hours times the environment's price.
-	Money float64 `json:"money,omitempty" jsonschema:"minimum=0"`
+	NodeHours float64 `json:"nodeHours,omitempty" jsonschema:"exclusiveMinimum=0"`
+	// Money is the largest sum of node-hours times the environment's price, in
+	// its currency. An environment without a price costs nothing: this limit
+	// says nothing about its trials.
+	Money float64 `json:"money,omitempty" jsonschema:"exclusiveMinimum=0"`
 	// ExpectedTime is what one trial is taken to last where its timeout says
 	// nothing better.
 	ExpectedTime Duration `json:"expectedTime,omitempty"`

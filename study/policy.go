@@ -20,13 +20,11 @@ func merge(study, sweep spec.RunPolicy) spec.RunPolicy {
 	replace(&p.Sample, sweep.Sample)
 	replace(&p.Noise.Busy, sweep.Noise.Busy)
 	replace(&p.Noise.Wait, sweep.Noise.Wait)
-	for _, commands := range []struct{ to, from *[][]string }{
-		{&p.BeforeJob, &sweep.BeforeJob}, {&p.AfterJob, &sweep.AfterJob},
-		{&p.BeforeRun, &sweep.BeforeRun}, {&p.AfterRun, &sweep.AfterRun},
-	} {
-		if len(*commands.from) > 0 {
-			*commands.to = *commands.from
-		}
+	if len(sweep.BeforeJob) > 0 {
+		p.BeforeJob = sweep.BeforeJob
+	}
+	if len(sweep.AfterJob) > 0 {
+		p.AfterJob = sweep.AfterJob
 	}
 	return p
 }
