@@ -21,8 +21,12 @@ import (
 //go:embed schema/*.json
 var schemaFiles embed.FS
 
-// Schema gives the JSON Schema (draft 2020-12) of a kind.
+// Schema gives the JSON Schema (draft 2020-12) of a kind, whichever case its
+// name is in.
 func Schema(k Kind) ([]byte, error) {
+	if !slices.ContainsFunc(kinds(), func(known Kind) bool { return strings.EqualFold(string(known), string(k)) }) {
+		return nil, errors.New(Unknown("kind", k, kinds()))
+	}
 	return schemaFiles.ReadFile("schema/" + strings.ToLower(string(k)) + ".json")
 }
 
