@@ -107,7 +107,7 @@ func (p *ensemblePath) value() {
 func (p *ensemblePath) path() string { return strings.Join(p.keys, "/") }
 
 func (p *ensemblePath) text(s string) {
-	if p.path() == "jobs//name" && p.out.RunID == "" {
+	if top := len(p.keys) - 1; p.out.RunID == "" && top >= 0 && p.keys[top] == "name" && p.path() == "jobs//name" {
 		p.out.RunID = s
 	}
 	i := strings.Index(s, `{"jobs"`)
