@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/converged-computing/ensemble/spec"
@@ -77,11 +78,11 @@ func TestBudgetsCutThePlan(t *testing.T) {
 		name, budget, limit string
 		within              func(c study.Cost) bool
 	}{
-		{"in trials", "trials: 100", "trials", func(c study.Cost) bool { return c.Trials <= 100 }},
-		{"in core-hours", "coreHours: 60", "coreHours", func(c study.Cost) bool { return c.CoreHours <= 60 }},
-		{"in node-hours", "nodeHours: 7.5", "nodeHours", func(c study.Cost) bool { return c.NodeHours <= 7.5 }},
-		{"in money", "money: 33", "money", func(c study.Cost) bool { return c.Money["USD"] <= 33 }},
-		{"in several at once", "money: 1000, trials: 20, coreHours: 1000", "trials", func(c study.Cost) bool { return c.Trials <= 20 }},
+		{"in trials", "trials: 100", "trials: 100", func(c study.Cost) bool { return c.Trials <= 100 }},
+		{"in core-hours", "coreHours: 60", "coreHours: 60", func(c study.Cost) bool { return c.CoreHours <= 60 }},
+		{"in node-hours", "nodeHours: 7.5", "nodeHours: 7.5", func(c study.Cost) bool { return c.NodeHours <= 7.5 }},
+		{"in money", "money: 33", "money: 33", func(c study.Cost) bool { return c.Money["USD"] <= 33 }},
+		{"in several at once", "money: 1000, trials: 20, coreHours: 1000", "trials: 20", func(c study.Cost) bool { return c.Trials <= 20 }},
 		{"not at all where it suffices", "money: 100000, trials: 2000, coreHours: 10000", "", func(study.Cost) bool { return true }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -94,8 +95,8 @@ func TestBudgetsCutThePlan(t *testing.T) {
 			if diff := cmp.Diff(all[:keep], got, compare); diff != "" {
 				t.Fatalf("the plan is not the longest beginning within the budget (-want +got):\n%s", diff)
 			}
-			if s.Limit != c.limit {
-				t.Errorf("the limit is %q, want %q", s.Limit, c.limit)
+			if got := strings.Join(s.Limits, ", "); got != c.limit {
+				t.Errorf("the limit is %q, want %q", got, c.limit)
 			}
 			kept, cut := cost(all[:keep]), cost(all[keep:])
 			if diff := cmp.Diff([]study.Cost{kept, cut}, []study.Cost{s.Cost, s.Cut}, compare); diff != "" {
@@ -111,20 +112,87 @@ func TestBudgetsCutThePlan(t *testing.T) {
 					t.Errorf("the cost of the plan of %s differs (-part +own):\n%s", e.Name, diff)
 				}
 			}
-			for strength := 1; strength <= 3; strength++ {
-				covered, total := tuples(got, strength), tuples(all, strength)
-				g := s.Sweeps[0].Coverage[strength-1]
-				if g.Strength != strength || g.Covered != len(covered) || g.Total != len(total) {
-					t.Errorf("the %d-way coverage is %d of %d, want %d of %d", g.Strength, g.Covered, g.Total, len(covered), len(total))
+			covered, total := tuples(got, 2), tuples(all, 2)
+			g := s.Sweeps[0].Coverage
+			if g.Strength != 2 || g.Covered != len(covered) || g.Total != len(total) {
+				t.Errorf("the %d-way coverage is %d of %d, want %d pairs of %d", g.Strength, g.Covered, g.Total, len(covered), len(total))
+			}
+			if want := min(5, len(total)-len(covered)); len(g.Missing) != want {
+				t.Errorf("%d pairs are named as missing, want %d", len(g.Missing), want)
+			}
+			for _, m := range g.Missing {
+				if name := fmt.Sprint(m); covered[name] || !total[name] {
+					t.Errorf("%s is named as missing", name)
 				}
-				if want := min(5, len(total)-len(covered)); len(g.Missing) != want {
-					t.Errorf("%d combinations of %d are named as missing, want %d", len(g.Missing), strength, want)
-				}
-				for _, m := range g.Missing {
-					if name := fmt.Sprint(m); covered[name] || !total[name] {
-						t.Errorf("%s is named as missing", name)
-					}
-				}
+			}
+		})
+	}
+}
+
+func TestMoneySaysNothingAboutWhatIsFree(t *testing.T) {
+	t.Parallel()
+	const body = `  seed: 2
+  environments: [{name: own}, {name: cloud, pricePerNodeHour: 2}]
+  run: {timeout: 1h}
+  sweeps:
+  - {apps: demo, threads: [1, 2, 3, 4, 5, 6, 7, 8]}
+  budget: `
+	for _, c := range []struct {
+		name, budget string
+		own, cloud   int
+		limits       []string
+	}{
+		{"enough money cuts nothing", "{money: 16}", 8, 8, nil},
+		{"money for three trials leaves the free ones", "{money: 7}", 8, 3, []string{"money: 7"}},
+		{"money for none leaves the free ones", "{money: 1}", 8, 0, []string{"money: 1"}},
+		{"another limit ends the free ones too", "{money: 3, nodeHours: 6}", 5, 1, []string{"money: 3", "nodeHours: 6"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s, all := summary(t, body+c.budget+"\n", "")
+			got := map[string]int{}
+			for _, x := range all {
+				got[x.Environment]++
+			}
+			if got["own"] != c.own || got["cloud"] != c.cloud || len(all) != c.own+c.cloud {
+				t.Errorf("got %v, want %d in own and %d in cloud", got, c.own, c.cloud)
+			}
+			if diff := cmp.Diff(c.limits, s.Limits); diff != "" {
+				t.Errorf("the limits differ (-want +got):\n%s", diff)
+			}
+			if s.Cut.Trials != 16-len(all) {
+				t.Errorf("%d trials are cut, want %d", s.Cut.Trials, 16-len(all))
+			}
+		})
+	}
+}
+
+func TestAPlanWithoutATrialSaysWhy(t *testing.T) {
+	t.Parallel()
+	const body = `  environments: [{name: own, coresPerNode: 2}, {name: cloud, pricePerNodeHour: 2}, {name: unused}]
+  run: {timeout: 1h}
+  budget: {money: 1}
+  sweeps:
+  - {apps: demo, threads: 4, environments: [own, cloud]}
+  - {apps: cube, environments: own, parameters: {size: 1}}
+  - {apps: grid, environments: cloud}
+`
+	for _, c := range []struct{ name, body, environment, want string }{
+		{"a budget that the first trial exceeds", "  budget: {nodeHours: 1}\n  run: {timeout: 2h}\n  sweeps:\n  - apps: demo\n", "",
+			"study.yaml:5:3: spec.budget: no trial is left: the limit nodeHours: 1 cuts all 1"},
+		{"a budget that cuts an environment", body, "cloud",
+			`study.yaml:7:3: spec.budget: no trial is left in the environment "cloud": the limit money: 1 cuts all 2`},
+		{"an environment without room", strings.Replace(body, "environments: own, p", "environments: cloud, p", 1), "own",
+			`study.yaml:5:18: spec.environments[0]: no trial is left in the environment "own": the sweeps have no point that can run there`},
+		{"an environment that no sweep names", body, "unused",
+			`study.yaml:5:84: spec.environments[2]: no trial is left in the environment "unused": the environments of the sweeps do not name it`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			doc, e := resolve(t, c.body)
+			_, err := study.New(context.Background(), &e.Spec, c.environment)
+			if err = study.Locate(doc, err); err == nil || err.Error() != c.want {
+				t.Errorf("got  %v\nwant %s", err, c.want)
 			}
 		})
 	}
@@ -209,11 +277,35 @@ func TestSummaryCountsPoints(t *testing.T) {
 	if !slices.Equal(pairs.Axes, []study.AxisSummary{{"parameters.cells", 2}, {"parameters.mode", 2}, {"nodes+threads", 2}}) {
 		t.Errorf("the axes of the covering sweep are %+v", pairs.Axes)
 	}
-	if c := pairs.Coverage[1]; pairs.Sampled != 4 || c.Strength != 2 || c.Covered != 12 || c.Total != 12 {
+	if c := pairs.Coverage; pairs.Sampled != 4 || c.Strength != 2 || c.Covered != 12 || c.Total != 12 {
 		t.Errorf("%d points cover %+v, want 12 pairs with 4", pairs.Sampled, c)
 	}
-	if c := pairs.Coverage[2]; c.Strength != 3 || c.Covered != 4 || c.Total != 8 || len(c.Missing) != 4 || len(c.Missing[0]) != 4 {
-		t.Errorf("the 3-way coverage is %+v, want 4 of 8", c)
+}
+
+func TestCoverageIsCountedAtTheStrengthThatMatters(t *testing.T) {
+	t.Parallel()
+	const axes = "nodes: [1, 2], threads: [1, 2], parameters: {cells: [1, 2], mode: [fast, slow]}"
+	for _, c := range []struct{ name, sweep, want string }{
+		{"pairs of a whole product", axes, "2-way 24/24"},
+		{"pairs of a Latin hypercube", "sampler: {kind: latin-hypercube, count: 2}, " + axes, "2-way 12/24"},
+		{"the strength of a covering array", "sampler: {kind: covering, strength: 3}, " + axes, "3-way 32/32"},
+		{"single values of a covering array of strength 1", "sampler: {kind: covering, strength: 1}, " + axes, "1-way 8/8"},
+		{"all axes where there are fewer", "sampler: {kind: covering, strength: 3}, nodes: [1, 2], threads: [1, 2]", "2-way 4/4"},
+		{"single values of one axis", "nodes: [1, 2]", "1-way 2/2"},
+		{"nothing without a choice", "nodes: 1", ""},
+		{"a zip as one axis", "zip: [{nodes: [1, 2], threads: [1, 2]}], sampler: {kind: random, count: 1}, parameters: {cells: [1, 2]}", "2-way 1/4"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := summary(t, "  sweeps:\n  - {apps: demo, "+c.sweep+"}\n", "")
+			got := ""
+			if x := s.Sweeps[0].Coverage; x != nil {
+				got = fmt.Sprintf("%d-way %d/%d", x.Strength, x.Covered, x.Total)
+			}
+			if got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
 	}
 }
 

@@ -81,11 +81,10 @@ study.yaml:7:19: spec.sweeps[0].tasks[2]: cube accepts 64 ranks at most; got 125
 			`study.yaml:7:19: spec.sweeps[0].constraints[0]: evaluating the constraint for demo: it takes too many steps; want a simpler constraint, or fewer points`},
 		{"a budget in hours without a time", "  budget: {nodeHours: 3}\n  sweeps:\n  - apps: demo\n",
 			`study.yaml:5:12: spec.budget.nodeHours: how long a trial of sweep "demo" takes is not known; give budget.expectedTime, or run.timeout`},
-		{"a budget in money without a price", "  budget: {money: 3, expectedTime: 1h}\n  environments: [{name: here}, {name: own, cloud: none}, {name: eu, pricePerNodeHour: 1, currency: EUR}, {name: us, pricePerNodeHour: 1}]\n  sweeps:\n  - apps: demo\n",
-			`study.yaml:5:12: spec.budget.money: the environment "here" has no price; give pricePerNodeHour, or cloud: none where it costs nothing
-study.yaml:5:12: spec.budget.money: prices are in EUR and USD; want one currency`},
-		{"a budget that the first trial exceeds", "  budget: {nodeHours: 1}\n  run: {timeout: 2h}\n  sweeps:\n  - apps: demo\n",
-			`study.yaml:5:3: spec.budget: the limit nodeHours leaves no trial: the first one alone exceeds it`},
+		{"a budget in money without a price", "  budget: {money: 3, expectedTime: 1h}\n  environments: [{name: here}, {name: own, cloud: none}]\n  sweeps:\n  - apps: demo\n",
+			`study.yaml:5:12: spec.budget.money: the study declares no environment with a price; give environments with pricePerNodeHour`},
+		{"a budget in money of two currencies", "  budget: {money: 3, expectedTime: 1h}\n  environments: [{name: here}, {name: eu, pricePerNodeHour: 1, currency: EUR}, {name: us, pricePerNodeHour: 1}]\n  sweeps:\n  - apps: demo\n",
+			`study.yaml:5:12: spec.budget.money: prices are in EUR and USD; want one currency`},
 		{"too many repetitions", "  repetitions: 1000001\n  sweeps:\n  - apps: demo\n",
 			`study.yaml:7:5: spec.sweeps[0]: got 1000001 repetitions, want 1000000 at most`},
 		{"several faults come at once, in the order of the file", `  environments: [{name: here}]

@@ -63,7 +63,7 @@ func planOf(t *testing.T, file string) []study.Trial {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := study.Resolve(doc, nil)
+	e, err := study.Resolve(t.Context(), doc, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestAResolvedStudyIsTheSamePlanAfterItWasWrittenAndRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := study.Resolve(doc, nil)
+	again, err := study.Resolve(t.Context(), doc, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

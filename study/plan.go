@@ -19,9 +19,11 @@ type Plan struct {
 	blocks      []*block
 	environment int // index of the one whose trials are given; -1 for all
 
-	keep  int      // trials of all environments before the budget ends the plan
-	limit string   // of the budget, that ended it
-	bills [][]bill // by sweep and environment
+	// Where, among the trials of all environments in order, the budget ends the
+	// plan: for all of them, and for those of environments with a price.
+	end, endPriced int
+	limits         []string // of the budget, that ended it
+	bills          [][]bill // by sweep and environment
 }
 
 // maxTrials bounds a plan, so that a file cannot ask for work without end.
@@ -33,7 +35,8 @@ const maxTrials = 1 << 30
 // plan.
 //
 // What is wrong with the ensemble comes as one *spec.FileError, whose faults
-// have paths as in an Ensemble's file but no positions; [Locate] adds these.
+// have paths as in an Ensemble's file but no positions; [Locate] adds these. A
+// plan without a trial is a fault, which says what leaves none.
 // Every point that may be planned is checked, so that the trials of a plan have
 // no errors any more. The only other error is ctx.Err().
 func New(ctx context.Context, e *spec.EnsembleSpec, environment string) (*Plan, error) {
@@ -69,7 +72,10 @@ func New(ctx context.Context, e *spec.EnsembleSpec, environment string) (*Plan, 
 		return nil, fail(faults...)
 	}
 	p.blocks = blocks(p.study.Order, p.sweeps)
-	return p, p.spend(ctx)
+	if err := p.spend(ctx); err != nil {
+		return nil, err
+	}
+	return p, p.checkLeft(in.at)
 }
 
 // own is the scope of an ensemble's own applications; doc is the path of its
@@ -128,18 +134,26 @@ func (p *Plan) Len() (n int) {
 func (p *Plan) Trials() iter.Seq[Trial] {
 	return func(yield func(Trial) bool) {
 		var m maker
-		left := p.keep
-		p.walk(func(s *sweep, row []int, _, repetition int) bool {
-			if left == 0 {
-				return false
-			}
-			left--
+		p.planned(func(s *sweep, row []int, _, repetition int) bool {
 			if p.environment >= 0 && s.environment(row) != p.environment {
 				return true
 			}
 			return yield(m.trial(s, row, repetition))
 		})
 	}
+}
+
+// planned is walk without the trials that the budget leaves out.
+func (p *Plan) planned(visit func(s *sweep, row []int, index, repetition int) bool) {
+	place := 0
+	p.walk(func(s *sweep, row []int, index, repetition int) bool {
+		if place >= p.end {
+			return false
+		}
+		keep := p.keeps(place, &s.environments[s.environment(row)])
+		place++
+		return !keep || visit(s, row, index, repetition)
+	})
 }
 
 // environment gives the index of a point's environment.

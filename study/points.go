@@ -110,7 +110,7 @@ func (s *sweep) draw(ctx context.Context) error {
 		err := s.scan(ctx, n)
 		switch {
 		case err == nil && s.drawn.sampled == 0:
-			return s.wrap(s.empty())
+			return s.wrap(s.empty(ctx))
 		case full || ctx.Err() != nil:
 			return s.wrap(err)
 		case err != nil:
@@ -120,7 +120,7 @@ func (s *sweep) draw(ctx context.Context) error {
 	}
 	err := s.sample(ctx)
 	if err == nil && s.drawn.sampled == 0 {
-		err = s.empty()
+		err = s.empty(ctx)
 	}
 	return s.wrap(err)
 }
@@ -132,11 +132,11 @@ func (s *sweep) sample(ctx context.Context) error {
 	case sampler.Kind == spec.SampleFull:
 		return s.enumerate(ctx)
 	case sampler.Kind == spec.SampleCovering:
-		return s.drawRows(func(space *sample.Space) ([][]int, error) {
+		return s.drawRows(ctx, func(space *sample.Space) ([][]int, error) {
 			return sample.Covering(ctx, space, sampler.Strength, s.seed)
 		})
 	case sampler.Kind == spec.SampleRandom && !s.hasInterval():
-		return s.drawRows(func(space *sample.Space) ([][]int, error) {
+		return s.drawRows(ctx, func(space *sample.Space) ([][]int, error) {
 			return sample.Random(ctx, space, sampler.Count, s.seed)
 		})
 	default:
@@ -192,7 +192,7 @@ func (s *sweep) scan(ctx context.Context, n int) error {
 	k := newChecker(s)
 	row := make([]int, len(s.factors))
 	for i := range n {
-		if i&0xfff == 0 && ctx.Err() != nil {
+		if i&0x3f == 0 && ctx.Err() != nil { // a point can take 20 ms
 			return ctx.Err()
 		}
 		if i > 0 {
@@ -232,7 +232,7 @@ func (s *sweep) enumerate(ctx context.Context) error {
 	if len(s.rules) == 0 {
 		return tooMany
 	}
-	r, err := s.reduce(-1, s.rules...)
+	r, err := s.reduce(ctx, -1, s.rules...)
 	if errors.Is(err, sample.ErrUnsatisfiable) {
 		return nil
 	}
@@ -241,10 +241,7 @@ func (s *sweep) enumerate(ctx context.Context) error {
 	}
 	k := newChecker(s)
 	row := make([]int, len(s.factors))
-	for levels := range sample.Full(r.space) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	for levels := range sample.Full(ctx, r.space) {
 		if s.drawn.n == maxRows {
 			return tooMany
 		}
@@ -254,7 +251,7 @@ func (s *sweep) enumerate(ctx context.Context) error {
 		}
 		s.drawn.add(row)
 	}
-	return nil
+	return ctx.Err()
 }
 
 // eachEnvironment calls f with the level of the environment factor where every
@@ -272,12 +269,12 @@ func (s *sweep) eachEnvironment(f func(pin int) error) error {
 }
 
 // drawRows has the sample package choose rows of a space.
-func (s *sweep) drawRows(choose func(*sample.Space) ([][]int, error)) error {
+func (s *sweep) drawRows(ctx context.Context, choose func(*sample.Space) ([][]int, error)) error {
 	k := newChecker(s)
 	row := make([]int, len(s.factors))
 	var chosen [][]int
 	return s.eachEnvironment(func(pin int) error {
-		r, err := s.reduce(pin, s.rules...)
+		r, err := s.reduce(ctx, pin, s.rules...)
 		if errors.Is(err, sample.ErrUnsatisfiable) {
 			return nil // this environment has room for nothing
 		}

@@ -18,8 +18,9 @@ import (
 // may be nil.
 //
 // The error is a *spec.FileError with everything that is wrong, each at its
-// line and column, and includes constraints that leave no trial.
-func Resolve(doc *spec.Document, cat *catalog.Catalog) (*spec.Ensemble, error) {
+// line and column, and includes constraints that leave no trial. Once ctx is
+// done the error is ctx.Err().
+func Resolve(ctx context.Context, doc *spec.Document, cat *catalog.Catalog) (*spec.Ensemble, error) {
 	switch o := doc.Object.(type) {
 	case *spec.Ensemble:
 		in := own(&o.Spec, "")
@@ -27,14 +28,21 @@ func Resolve(doc *spec.Document, cat *catalog.Catalog) (*spec.Ensemble, error) {
 		for i := range o.Spec.Applications {
 			faults = append(faults, catalog.Check(&o.Spec.Applications[i], spec.Path("spec").Key("applications").Index(i))...)
 		}
-		faults = append(faults, check(&o.Spec.Study, in)...)
-		if err := doc.Fail(faults); err != nil {
+		wrong, err := check(ctx, &o.Spec.Study, in)
+		if err != nil {
+			return nil, err
+		}
+		if err := doc.Fail(append(faults, wrong...)); err != nil {
 			return nil, err
 		}
 		return o, nil
 	case *spec.Study:
 		in := scope{at: "spec", app: cat.App, names: cat.Names()}
-		if err := doc.Fail(check(&o.Spec, in)); err != nil {
+		faults, err := check(ctx, &o.Spec, in)
+		if err != nil {
+			return nil, err
+		}
+		if err := doc.Fail(faults); err != nil {
 			return nil, err
 		}
 		e := &spec.Ensemble{Header: o.Header, Spec: spec.EnsembleSpec{Study: o.Spec}}
@@ -56,18 +64,19 @@ func Resolve(doc *spec.Document, cat *catalog.Catalog) (*spec.Ensemble, error) {
 	}
 }
 
-// check compiles a study and makes sure that every sweep has a trial.
-func check(study *spec.StudySpec, in scope) []spec.Fault {
+// check compiles a study and makes sure that every sweep has a trial. The error
+// is ctx.Err().
+func check(ctx context.Context, study *spec.StudySpec, in scope) ([]spec.Fault, error) {
 	sweeps, faults := compile(study, in)
 	for _, s := range sweeps {
 		if !s.sound {
 			continue
 		}
-		if f := new(spec.FileError); errors.As(s.satisfiable(context.Background()), &f) {
+		if f := new(spec.FileError); errors.As(s.satisfiable(ctx), &f) {
 			faults = append(faults, f.Faults...)
 		}
 	}
-	return faults
+	return faults, ctx.Err()
 }
 
 // Locate puts the positions of a document on the faults of an error of [New]

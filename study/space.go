@@ -3,6 +3,7 @@
 package study
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -20,7 +21,7 @@ type reduced struct {
 
 // reduce makes the space; pin is the level at which the environment is fixed,
 // or -1.
-func (s *sweep) reduce(pin int, rules ...*rule) (*reduced, error) {
+func (s *sweep) reduce(ctx context.Context, pin int, rules ...*rule) (*reduced, error) {
 	r := &reduced{fixed: make([]int, len(s.factors))}
 	environment := -1
 	if pin >= 0 {
@@ -59,7 +60,7 @@ func (s *sweep) reduce(pin int, rules ...*rule) (*reduced, error) {
 		}})
 	}
 	var err error
-	if r.space, err = sample.NewSpace(levels, constraints...); err != nil {
+	if r.space, err = sample.NewSpace(ctx, levels, constraints...); err != nil {
 		return nil, fmt.Errorf("finding points that can run: %w", err)
 	}
 	return r, nil

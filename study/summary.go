@@ -18,9 +18,10 @@ type Summary struct {
 	// budget leaves out; both are of the plan's environments only.
 	Cost Cost `json:"cost"`
 	Cut  Cost `json:"cut"`
-	// Limit is the limit of the budget that ended the plan, as in the file;
-	// empty where the plan is complete.
-	Limit string `json:"limit,omitempty"`
+	// Limits are those of the budget that ended the plan, as in the file: money
+	// for environments with a price, another for all. There is none where the
+	// plan is complete.
+	Limits []string `json:"limits,omitempty"`
 	// Environments divides cost and cut by environment; empty where the study
 	// declares none.
 	Environments []EnvironmentSummary `json:"environments,omitempty"`
@@ -59,8 +60,9 @@ type SweepSummary struct {
 	// Cost is that of the trials, and Cut that of those left out.
 	Cost Cost `json:"cost"`
 	Cut  Cost `json:"cut"`
-	// Coverage is the t-way coverage of the points that run at least once.
-	Coverage []Coverage `json:"coverage,omitempty"`
+	// Coverage is the t-way coverage of the points that run at least once; nil
+	// where no axis has a choice.
+	Coverage *Coverage `json:"coverage,omitempty"`
 }
 
 // An AxisSummary is one dimension of a product.
@@ -82,7 +84,8 @@ type Removal struct {
 // A Coverage counts combinations of values of any t axes of a sweep. Axes with
 // one value and intervals do not count.
 type Coverage struct {
-	// Strength is t.
+	// Strength is t: that of a covering array, and else 2, for pairs; or all
+	// axes where these are fewer.
 	Strength int `json:"strength"`
 	// Covered of Total combinations that the rules allow occur in a trial.
 	Covered int `json:"covered"`
@@ -94,22 +97,23 @@ type Coverage struct {
 }
 
 // Bounds on coverage: the examples of what is missing, the combinations that
-// are counted at the strengths that matter (2 and the one asked for) and at
-// others, and the points that are held against them.
+// are counted, and the points that are held against them.
 const (
 	maxMissing      = 5
 	maxTuples       = 1 << 23
-	maxOtherTuples  = 1 << 18
 	maxCoverageRows = 1 << 20
 )
 
 // Summary counts. The error is ctx.Err().
 func (p *Plan) Summary(ctx context.Context) (*Summary, error) {
-	sum := &Summary{Limit: p.limit}
+	sum := &Summary{Limits: p.limits}
 	for _, e := range p.study.Environments {
 		sum.Environments = append(sum.Environments, EnvironmentSummary{Name: e.Name})
 	}
-	run := p.points()
+	run, err := p.points(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for i, s := range p.sweeps {
 		one := s.summary()
 		for env, b := range p.bills[i] {
@@ -125,7 +129,6 @@ func (p *Plan) Summary(ctx context.Context) (*Summary, error) {
 		}
 		sum.Cost.add(one.Cost)
 		sum.Cut.add(one.Cut)
-		var err error
 		if one.Coverage, err = s.coverage(ctx, run[i]); err != nil {
 			return nil, err
 		}
@@ -138,23 +141,20 @@ func (p *Plan) Summary(ctx context.Context) (*Summary, error) {
 }
 
 // points marks, by sweep, the indices of the points that run at least once.
-func (p *Plan) points() []bitset {
+func (p *Plan) points(ctx context.Context) ([]bitset, error) {
 	run := map[*sweep]bitset{}
 	all := make([]bitset, len(p.sweeps))
 	for i, s := range p.sweeps {
 		all[i] = newBitset(s.drawn.n)
 		run[s] = all[i]
 	}
-	left := p.keep
-	p.walk(func(s *sweep, _ []int, index, _ int) bool {
-		if left == 0 {
-			return false
-		}
-		left--
+	n := 0
+	p.planned(func(s *sweep, _ []int, index, _ int) bool {
 		run[s].add(index)
-		return true
+		n++
+		return n&0xfff > 0 || ctx.Err() == nil
 	})
-	return all
+	return all, ctx.Err()
 }
 
 // summary counts points.
@@ -193,84 +193,70 @@ func (f *factor) name() string {
 	return name
 }
 
-// coverage counts at strengths 1 to 3 and the one asked for.
-func (s *sweep) coverage(ctx context.Context, run bitset) ([]Coverage, error) {
-	r, err := s.reduce(-1, s.rules...)
+// coverage counts what the points that run cover.
+func (s *sweep) coverage(ctx context.Context, run bitset) (*Coverage, error) {
+	r, err := s.reduce(ctx, -1, s.rules...)
 	if err != nil {
 		return nil, fmt.Errorf("counting coverage: %w", err)
 	}
+	t := 2
+	if s.spec.Sampler.Kind == spec.SampleCovering {
+		t = s.spec.Sampler.Strength
+	}
+	if t = min(t, len(r.factors)); t == 0 {
+		return nil, nil
+	}
+	c := &Coverage{Strength: t}
 	n := run.len()
 	complete := s.spec.Sampler.Kind == spec.SampleFull && n == s.drawn.sampled
-	var rows [][]int
-	if !complete && n <= maxCoverageRows {
-		rows = make([][]int, 0, n)
-		row := make([]int, len(s.factors))
-		for i := range s.drawn.n {
-			if run.has(i) && s.point(i, row) {
-				rows = append(rows, r.contract(row))
-			}
+	if count := s.tuples(r.factors, t); count.Cmp(big.NewInt(maxTuples)) > 0 {
+		c.Note = fmt.Sprintf("not counted: there are %s combinations", count)
+		return c, nil
+	}
+	if complete {
+		n = 0 // it has every combination that the rules allow
+	}
+	if n > maxCoverageRows {
+		c.Note = fmt.Sprintf("not counted: there are %d points", n)
+		return c, nil
+	}
+	rows := make([][]int, 0, n)
+	row := make([]int, len(s.factors))
+	for i := range s.drawn.n {
+		if len(rows) < n && run.has(i) && s.point(i, row) {
+			rows = append(rows, r.contract(row))
 		}
 	}
-	asked := s.spec.Sampler.Strength
-	strengths := []int{1, 2, 3}
-	if asked > 3 {
-		strengths = append(strengths, asked)
+	got, err := sample.Coverage(ctx, r.space, t, rows)
+	switch {
+	case errors.Is(err, sample.ErrTooLarge):
+		c.Note = "not counted: " + err.Error()
+	case err != nil:
+		return nil, fmt.Errorf("counting coverage: %w", err)
+	case complete:
+		c.Covered, c.Total = got.Total, got.Total
+	default:
+		c.Covered, c.Total = got.Covered, got.Total
+		c.Missing = s.missing(got, r.factors)
 	}
-	var all []Coverage
-	for _, t := range strengths {
-		if t > len(r.factors) {
-			break
-		}
-		c := Coverage{Strength: t}
-		most := int64(maxOtherTuples)
-		if t == 2 || t == asked {
-			most = maxTuples
-		}
-		count := s.tuples(r.factors, t)
-		switch {
-		case count.Cmp(big.NewInt(most)) > 0 && t != 2 && t != asked:
-			continue
-		case count.Cmp(big.NewInt(most)) > 0:
-			c.Note = fmt.Sprintf("not counted: there are %s combinations", count)
-		case !complete && rows == nil:
-			c.Note = fmt.Sprintf("not counted: there are %d points", n)
-		default:
-			if err := s.cover(ctx, &c, r, rows, complete); err != nil {
-				return nil, err
-			}
-		}
-		all = append(all, c)
-	}
-	return all, nil
+	return c, nil
 }
 
-// cover counts at one strength. A complete product has every combination that
-// the rules allow, and its rows need not be looked at.
-func (s *sweep) cover(ctx context.Context, c *Coverage, r *reduced, rows [][]int, complete bool) error {
-	got, err := sample.Coverage(ctx, r.space, c.Strength, rows)
-	if errors.Is(err, sample.ErrTooLarge) {
-		c.Note = "not counted: " + err.Error()
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("counting coverage: %w", err)
-	}
-	if c.Covered, c.Total = got.Covered, got.Total; complete {
-		c.Covered = c.Total
-		return nil
-	}
+// missing gives examples of combinations that no point has, by names of axes.
+func (s *sweep) missing(got *sample.TupleCoverage, factors []int) (examples []map[string]spec.Value) {
 	for t := range got.Uncovered() {
-		missing := map[string]spec.Value{}
-		for i, f := range t.Factors {
-			for _, a := range s.factors[r.factors[f]].axes {
-				missing[a.name] = a.values[t.Levels[i]]
-			}
-		}
-		if c.Missing = append(c.Missing, missing); len(c.Missing) == maxMissing {
+		if len(examples) == maxMissing {
 			break
 		}
+		one := map[string]spec.Value{}
+		for i, f := range t.Factors {
+			for _, a := range s.factors[factors[f]].axes {
+				one[a.name] = a.values[t.Levels[i]]
+			}
+		}
+		examples = append(examples, one)
 	}
-	return nil
+	return examples
 }
 
 // tuples counts combinations of values of any t of the factors, without regard

@@ -102,7 +102,7 @@ func (e *env) uses(ctx context.Context, args []string) (uses []use, err error) {
 		}
 		return uses, nil
 	}
-	ens, locate, err := e.resolve(args[0])
+	ens, locate, err := e.resolve(ctx, args[0])
 	if err != nil {
 		return nil, err
 	}

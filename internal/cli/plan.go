@@ -4,8 +4,10 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -32,16 +34,17 @@ The table has the first trials; --all has every one. The other formats have them
 all; with -o jsonl they are streamed, one a line.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			ens, locate, err := e.resolve(args[0])
+			ctx := c.Context()
+			ens, locate, err := e.resolve(ctx, args[0])
 			if err != nil {
 				return err
 			}
-			p, err := study.New(c.Context(), &ens.Spec, environment)
+			p, err := study.New(ctx, &ens.Spec, environment)
 			if err != nil {
 				return input(locate(err))
 			}
 			w := bufio.NewWriter(e.stdout)
-			if err := writePlan(c, w, p, format, all); err != nil {
+			if err := writePlan(ctx, w, p, format, all); err != nil {
 				return err
 			}
 			return w.Flush()
@@ -56,12 +59,12 @@ all; with -o jsonl they are streamed, one a line.`,
 // maxListed is how many trials the table shows without --all.
 const maxListed = 20
 
-func writePlan(c *cobra.Command, w io.Writer, p *study.Plan, format string, all bool) error {
+func writePlan(ctx context.Context, w io.Writer, p *study.Plan, format string, all bool) error {
 	switch format {
 	case "jsonl":
 		enc := json.NewEncoder(w)
 		for t := range p.Trials() {
-			if err := enc.Encode(t); err != nil {
+			if err := errors.Join(ctx.Err(), enc.Encode(t)); err != nil {
 				return err
 			}
 		}
@@ -72,14 +75,14 @@ func writePlan(c *cobra.Command, w io.Writer, p *study.Plan, format string, all 
 			return err
 		}
 		for t := range p.Trials() {
-			if err := cw.Write(trialRow(&t)); err != nil {
+			if err := errors.Join(ctx.Err(), cw.Write(trialRow(&t))); err != nil {
 				return err
 			}
 		}
 		cw.Flush()
 		return cw.Error()
 	}
-	sum, err := p.Summary(c.Context())
+	sum, err := p.Summary(ctx)
 	if err != nil {
 		return err
 	}
@@ -87,7 +90,13 @@ func writePlan(c *cobra.Command, w io.Writer, p *study.Plan, format string, all 
 		v := struct {
 			Summary *study.Summary `json:"summary"`
 			Trials  []study.Trial  `json:"trials"`
-		}{sum, slices.AppendSeq([]study.Trial{}, p.Trials())}
+		}{sum, []study.Trial{}}
+		for t := range p.Trials() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			v.Trials = append(v.Trials, t)
+		}
 		return (&listing{value: v}).write(w, format)
 	}
 	l := &listing{header: trialHeader}
@@ -116,8 +125,8 @@ func trialRow(t *study.Trial) []string {
 // writeSummary says what the plan has and what it has not.
 func writeSummary(w io.Writer, s *study.Summary) error {
 	fmt.Fprintf(w, "\n%d trials%s\n", s.Cost.Trials, costText(s.Cost))
-	if s.Limit != "" {
-		fmt.Fprintf(w, "the budget (%s) leaves out %d trials%s\n", s.Limit, s.Cut.Trials, costText(s.Cut))
+	if s.Cut.Trials > 0 {
+		fmt.Fprintf(w, "the budget (%s) leaves out %d trials%s\n", strings.Join(s.Limits, ", "), s.Cut.Trials, costText(s.Cut))
 	}
 	for _, env := range s.Environments {
 		fmt.Fprintf(w, "  in %s: %d trials%s\n", env.Name, env.Cost.Trials, costText(env.Cost))
@@ -134,15 +143,7 @@ func writeSummary(w io.Writer, s *study.Summary) error {
 		for _, r := range sw.Removed {
 			removed += r.Points
 		}
-		var cover []string
-		for _, c := range sw.Coverage {
-			if c.Note != "" {
-				cover = append(cover, fmt.Sprintf("%d-way: %s", c.Strength, c.Note))
-				continue
-			}
-			cover = append(cover, fmt.Sprintf("%d-way %d/%d", c.Strength, c.Covered, c.Total))
-		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%d\t%d\t%d\t%s\n", sw.Name, points, removed, sw.Sampler, sw.Sampled, sw.Repetitions, sw.Cost.Trials, strings.Join(cover, ", "))
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%d\t%d\t%d\t%s\n", sw.Name, points, removed, sw.Sampler, sw.Sampled, sw.Repetitions, sw.Cost.Trials, coverageText(sw.Coverage))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -153,16 +154,29 @@ func writeSummary(w io.Writer, s *study.Summary) error {
 				fmt.Fprintf(w, "%s: %d points removed by %s\n", sw.Name, r.Points, r.Rule)
 			}
 		}
-		for _, c := range sw.Coverage {
-			for _, m := range c.Missing {
-				fmt.Fprintf(w, "%s: not covered: %s\n", sw.Name, parameterText(m))
-			}
-			if n := c.Total - c.Covered - len(c.Missing); n > 0 && len(c.Missing) > 0 {
-				fmt.Fprintf(w, "%s: … and %d more %d-way combinations are not covered\n", sw.Name, n, c.Strength)
-			}
+		c := sw.Coverage
+		if c == nil || len(c.Missing) == 0 {
+			continue
+		}
+		for _, m := range c.Missing {
+			fmt.Fprintf(w, "%s: not covered: %s\n", sw.Name, parameterText(m))
+		}
+		if n := c.Total - c.Covered - len(c.Missing); n > 0 {
+			fmt.Fprintf(w, "%s: … and %d more %d-way combinations are not covered\n", sw.Name, n, c.Strength)
 		}
 	}
 	return nil
+}
+
+// coverageText puts a coverage into words.
+func coverageText(c *study.Coverage) string {
+	switch {
+	case c == nil:
+		return "-"
+	case c.Note != "":
+		return fmt.Sprintf("%d-way: %s", c.Strength, c.Note)
+	}
+	return fmt.Sprintf("%d-way %d/%d", c.Strength, c.Covered, c.Total)
 }
 
 // parameterText writes values by name, in order of the names.

@@ -58,7 +58,7 @@ func (e *env) run(ctx context.Context, args []string, o runOptions) error {
 	if o.on != "local" {
 		return input(fmt.Errorf("unknown executor %q; want local", o.on))
 	}
-	r, err := e.open(args, o)
+	r, err := e.open(ctx, args, o)
 	if err != nil {
 		return err
 	}
@@ -96,12 +96,12 @@ type prepared struct {
 
 // open resolves the input of a run: a file, or the directory of a run that goes
 // on.
-func (e *env) open(args []string, o runOptions) (*prepared, error) {
+func (e *env) open(ctx context.Context, args []string, o runOptions) (*prepared, error) {
 	r := &prepared{path: o.dir, environment: o.environment, locate: func(err error) error { return err }}
 	var given *spec.Ensemble
 	if len(args) > 0 {
 		var err error
-		if given, r.locate, err = e.resolve(args[0]); err != nil {
+		if given, r.locate, err = e.resolve(ctx, args[0]); err != nil {
 			return nil, err
 		}
 		if r.path == "" {
@@ -148,7 +148,7 @@ func (r *prepared) choose() error {
 
 // resolve reads a Study or Ensemble file. The function that it gives puts
 // places of the file on faults that show only in the plan.
-func (e *env) resolve(file string) (*spec.Ensemble, func(error) error, error) {
+func (e *env) resolve(ctx context.Context, file string) (*spec.Ensemble, func(error) error, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, nil, input(fmt.Errorf("reading the study: %w", err))
@@ -161,7 +161,7 @@ func (e *env) resolve(file string) (*spec.Ensemble, func(error) error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	ens, err := study.Resolve(doc, cat) // has the faults of both
+	ens, err := study.Resolve(ctx, doc, cat) // has the faults of both
 	return ens, func(err error) error { return study.Locate(doc, err) }, err
 }
 

@@ -63,7 +63,7 @@ func BenchmarkFull(b *testing.B) {
 			s := c.space.space(b)
 			points := 0
 			for b.Loop() {
-				for range Full(s) {
+				for range Full(b.Context(), s) {
 					points++
 				}
 			}

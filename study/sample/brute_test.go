@@ -92,7 +92,7 @@ func (b brute) checkCovering(t *testing.T, rows [][]int, strength int) {
 
 func (b brute) space(t testing.TB) *Space {
 	t.Helper()
-	s, err := NewSpace(b.levels, b.constraints...)
+	s, err := NewSpace(t.Context(), b.levels, b.constraints...)
 	if err != nil {
 		t.Fatal(err)
 	}

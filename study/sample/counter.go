@@ -3,6 +3,7 @@
 package sample
 
 import (
+	"context"
 	"math/big"
 	"slices"
 )
@@ -27,8 +28,8 @@ type counter struct {
 }
 
 // newCounter returns a counter for group g of s, or nil if it would have to
-// keep too many numbers.
-func newCounter(s *solver, g int) *counter {
+// keep too many numbers or ctx is done.
+func newCounter(ctx context.Context, s *solver, g int) *counter {
 	order := s.groups[g]
 	c := &counter{
 		levels: s.levels,
@@ -60,15 +61,15 @@ func newCounter(s *solver, g int) *counter {
 			}
 		}
 	}
-	if c.count(0, make([]int, len(s.levels))) == nil {
+	if c.count(ctx, 0, make([]int, len(s.levels))) == nil {
 		return nil
 	}
 	return c
 }
 
 // count returns the number of ways to assign the factors from position i on,
-// or nil if that takes too many numbers. It changes row there.
-func (c *counter) count(i int, row []int) *big.Int {
+// or nil if that takes too many numbers or ctx is done. It changes row there.
+func (c *counter) count(ctx context.Context, i int, row []int) *big.Int {
 	if i == len(c.order) {
 		return big.NewInt(1)
 	}
@@ -79,7 +80,7 @@ func (c *counter) count(i int, row []int) *big.Int {
 	if n, ok := c.counts[i][string(c.key)]; ok {
 		return n
 	}
-	if c.kept++; c.kept > maxCounts {
+	if c.kept++; c.kept > maxCounts || ctx.Err() != nil {
 		return nil
 	}
 	key := string(c.key)
@@ -87,7 +88,7 @@ func (c *counter) count(i int, row []int) *big.Int {
 	for l := range c.levels[c.order[i]] {
 		row[c.order[i]] = l
 		if allHold(c.checks[i], row) {
-			n := c.count(i+1, row)
+			n := c.count(ctx, i+1, row)
 			if n == nil {
 				return nil
 			}
@@ -100,15 +101,15 @@ func (c *counter) count(i int, row []int) *big.Int {
 
 // draw gives levels to the factors of the group, uniformly among the ways to
 // do so.
-func (c *counter) draw(r *rng, row []int) {
+func (c *counter) draw(ctx context.Context, r *rng, row []int) {
 	for i, f := range c.order {
-		rank := r.bigN(c.count(i, row))
+		rank := r.bigN(c.count(ctx, i, row))
 		for l := 0; ; l++ {
 			row[f] = l
 			if !allHold(c.checks[i], row) {
 				continue
 			}
-			n := c.count(i+1, row)
+			n := c.count(ctx, i+1, row)
 			if rank.Cmp(n) < 0 {
 				break
 			}

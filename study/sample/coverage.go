@@ -105,7 +105,7 @@ func (c *TupleCoverage) Uncovered() iter.Seq[Tuple] {
 // a row adds can only shrink, a number that was true once is a bound, and few
 // need to be found anew at each step (Minoux, "Accelerated greedy algorithms
 // for maximizing submodular set functions", 1978).
-func (x *tuples) ordered(feasible bitset, rows [][]int) [][]int {
+func (x *tuples) ordered(ctx context.Context, feasible bitset, rows [][]int) ([][]int, error) {
 	uncovered := slices.Clone(feasible)
 	bound := make([]int, len(rows))
 	for i := range bound {
@@ -114,6 +114,9 @@ func (x *tuples) ordered(feasible bitset, rows [][]int) [][]int {
 	exact := make([]int, len(rows)) // how many were chosen when bound was true
 	out := make([][]int, 0, len(rows))
 	for len(out) < len(rows) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		i := 0
 		for j, n := range bound {
 			if n > bound[i] {
@@ -138,5 +141,5 @@ func (x *tuples) ordered(feasible bitset, rows [][]int) [][]int {
 		bound[i] = -1
 		out = append(out, rows[i])
 	}
-	return out
+	return out, nil
 }

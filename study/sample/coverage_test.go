@@ -99,7 +99,7 @@ func TestCoverageRefuses(t *testing.T) {
 		{"a strength below one", 0, []int{0, 0}, "strength 0"},
 		{"a row of another length", 1, []int{0}, "row 0: has 1 levels for 2 factors"},
 		{"a level out of range", 1, []int{0, 3}, "row 0: has level 3 of factor 1, which has 3"},
-		{"an open level", 1, []int{Unset, 0}, "row 0: has level -1"},
+		{"an open level", 1, []int{unset, 0}, "row 0: has level -1"},
 		{"a row that violates a constraint", 1, []int{0, 2}, `row 0: violates constraint "0=0 => 1=0"`},
 	}
 	for _, test := range tests {

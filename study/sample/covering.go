@@ -28,8 +28,9 @@ const (
 //
 // The array is small, though not always smallest. A greedy array competes
 // with ones that start from orthogonal arrays where these exist; the shortest is
-// then reduced by a search of bounded effort, which ends at a lower bound. Memory is a bit per tuple and, for up to 2^22 tuples, 6 bytes
-// each while reducing.
+// then reduced by a search of bounded effort, which ends at a lower bound.
+// Memory is a bit per tuple and, for up to 2^22 tuples, 6 bytes each while
+// reducing.
 //
 // The error is ctx.Err() once ctx is done, one that wraps [ErrTooLarge], or one
 // about a t below 1.
@@ -53,7 +54,7 @@ func Covering(ctx context.Context, s *Space, t int, seed uint64) ([][]int, error
 	}
 	for start := range x.starts(len(rows)) {
 		b := newBuilder(x, solver, r, feasible, total)
-		other, err := b.greedy(ctx, b.legal(start), len(rows))
+		other, err := b.greedy(ctx, b.legal(ctx, start), len(rows))
 		if err != nil {
 			return nil, err
 		}
@@ -66,13 +67,13 @@ func Covering(ctx context.Context, s *Space, t int, seed uint64) ([][]int, error
 	if err != nil {
 		return nil, err
 	}
-	return x.ordered(feasible, rows), nil
+	return x.ordered(ctx, feasible, rows)
 }
 
 // product returns all feasible points.
 func (s *Space) product(ctx context.Context) ([][]int, error) {
 	var rows [][]int
-	for row := range s.points(ctx) {
+	for row := range Full(ctx, s) {
 		rows = append(rows, slices.Clone(row))
 	}
 	if err := ctx.Err(); err != nil {

@@ -234,7 +234,7 @@ func FuzzCovering(f *testing.F) {
 	f.Fuzz(func(t *testing.T, space, seed uint64, strength uint8) {
 		b := randomBrute(space)
 		k := 1 + int(strength)%4
-		s, err := NewSpace(b.levels, b.constraints...)
+		s, err := NewSpace(t.Context(), b.levels, b.constraints...)
 		if err != nil {
 			if !errors.Is(err, ErrUnsatisfiable) || len(b.points()) > 0 {
 				t.Fatalf("error %v for %d points", err, len(b.points()))

@@ -13,7 +13,7 @@ import (
 // nine rows meet every feasible pair, of fifteen feasible points.
 func ExampleCovering() {
 	mpi, fabric := 0, 1
-	space, err := sample.NewSpace([]int{3, 2, 3}, sample.Constraint{
+	space, err := sample.NewSpace(context.Background(), []int{3, 2, 3}, sample.Constraint{
 		Name:    "the last MPI runs on the first fabric only",
 		Factors: []int{mpi, fabric},
 		Allows:  func(levels []int) bool { return levels[0] < 2 || levels[1] == 0 },

@@ -10,13 +10,8 @@ import (
 // Full yields all points that meet the constraints, in lexicographic order:
 // the last factor changes fastest. It needs memory for one row only, which it
 // yields again and again: clone a row to keep it. Prefixes that a constraint
-// forbids are skipped as a whole.
-func Full(s *Space) iter.Seq[[]int] {
-	return s.points(context.Background())
-}
-
-// points is Full, cut short when ctx is done.
-func (s *Space) points(ctx context.Context) iter.Seq[[]int] {
+// forbids are skipped as a whole. Once ctx is done it ends.
+func Full(ctx context.Context, s *Space) iter.Seq[[]int] {
 	return func(yield func([]int) bool) {
 		last := len(s.levels) - 1
 		row := make([]int, len(s.levels))

@@ -9,9 +9,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func collect(s *Space) [][]int {
+func collect(t *testing.T, s *Space) [][]int {
+	t.Helper()
 	var rows [][]int
-	for row := range Full(s) {
+	for row := range Full(t.Context(), s) {
 		rows = append(rows, slices.Clone(row))
 	}
 	return rows
@@ -29,7 +30,7 @@ func TestFull(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, collect(test.space.space(t))); diff != "" {
+			if diff := cmp.Diff(test.want, collect(t, test.space.space(t))); diff != "" {
 				t.Errorf("points (-want +got):\n%s", diff)
 			}
 		})
@@ -43,14 +44,14 @@ func TestFullAgreesWithBruteForce(t *testing.T) {
 		if len(want) == 0 {
 			continue
 		}
-		if diff := cmp.Diff(want, collect(b.space(t))); diff != "" {
+		if diff := cmp.Diff(want, collect(t, b.space(t))); diff != "" {
 			t.Fatalf("seed %d: points (-want +got):\n%s", seed, diff)
 		}
 	}
 }
 
 func TestFullOfAHugeSpaceCanBeLeftAndWalkedAgain(t *testing.T) {
-	points := Full(brute{levels: repeated(1000, 50)}.space(t))
+	points := Full(t.Context(), brute{levels: repeated(1000, 50)}.space(t))
 	for range 2 {
 		n := 0
 		for row := range points {
@@ -67,7 +68,7 @@ func TestFullOfAHugeSpaceCanBeLeftAndWalkedAgain(t *testing.T) {
 func TestFullUsesNoMemoryPerPoint(t *testing.T) {
 	s := brute{levels: repeated(4, 8)}.space(t)
 	allocs := testing.AllocsPerRun(5, func() {
-		for range Full(s) {
+		for range Full(t.Context(), s) {
 		}
 	})
 	if allocs > 10 {

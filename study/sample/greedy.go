@@ -35,7 +35,7 @@ func newBuilder(x *tuples, s *solver, r *rng, feasible bitset, todo int) *builde
 // (Cohen, Dalal, Fredman and Patton, "The AETG system", IEEE TSE 23, 1997). It
 // gives up, returning nil, as soon as it would need limit rows.
 func (b *builder) greedy(ctx context.Context, start [][]int, limit int) ([][]int, error) {
-	rows := b.complete(start)
+	rows := b.complete(ctx, start)
 	row, best := unsetRow(len(b.levels)), unsetRow(len(b.levels))
 	for b.todo > 0 {
 		if err := ctx.Err(); err != nil {
@@ -46,7 +46,7 @@ func (b *builder) greedy(ctx context.Context, start [][]int, limit int) ([][]int
 		}
 		most := 0
 		for range candidates {
-			if n := b.candidate(row); n > most {
+			if n := b.candidate(ctx, row); n > most {
 				most = n
 				row, best = best, row
 			}
@@ -54,12 +54,12 @@ func (b *builder) greedy(ctx context.Context, start [][]int, limit int) ([][]int
 		b.cover(best)
 		rows = append(rows, slices.Clone(best))
 	}
-	return rows, nil
+	return rows, ctx.Err()
 }
 
 // complete gives a level to every open factor of the start rows, so that they
 // cover what the levels already fixed in others do not.
-func (b *builder) complete(start [][]int) [][]int {
+func (b *builder) complete(ctx context.Context, start [][]int) [][]int {
 	rows := make([][]int, 0, len(start))
 	for _, partial := range start {
 		row := slices.Clone(partial)
@@ -67,7 +67,7 @@ func (b *builder) complete(start [][]int) [][]int {
 		rows = append(rows, row)
 	}
 	for _, row := range rows {
-		b.extend(row)
+		b.extend(ctx, row)
 		b.cover(row)
 	}
 	return rows
@@ -77,7 +77,7 @@ func (b *builder) complete(start [][]int) [][]int {
 func unsetRow(n int) []int {
 	row := make([]int, n)
 	for f := range row {
-		row[f] = Unset
+		row[f] = unset
 	}
 	return row
 }
@@ -86,18 +86,18 @@ func unsetRow(n int) []int {
 // random order, gives each other factor the level that covers most, and at
 // last changes single levels as long as that covers more. It returns how many
 // uncovered tuples the row covers, which is at least 1.
-func (b *builder) candidate(row []int) int {
+func (b *builder) candidate(ctx context.Context, row []int) int {
 	for f := range row {
-		row[f] = Unset
+		row[f] = unset
 	}
 	tuple := b.uncovered.from(b.rng.intN(b.total))
 	b.put(tuple, b.comboOf(tuple), row)
-	return 1 + b.extend(row) + b.climb(row)
+	return 1 + b.extend(ctx, row) + b.climb(row)
 }
 
 // extend gives levels to the open factors of row, which must be feasible. It
-// returns how many uncovered tuples that covers.
-func (b *builder) extend(row []int) int {
+// returns how many uncovered tuples that covers. Once ctx is done it gives any.
+func (b *builder) extend(ctx context.Context, row []int) int {
 	b.order = b.order[:0]
 	for f, l := range row {
 		if l < 0 {
@@ -111,7 +111,7 @@ func (b *builder) extend(row []int) int {
 		for {
 			l := b.best(gain)
 			row[f] = l
-			if b.solver.feasibleAt(row, f) {
+			if b.solver.feasibleAt(ctx, row, f) || ctx.Err() != nil {
 				n += gain[l]
 				break
 			}

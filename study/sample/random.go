@@ -24,7 +24,7 @@ func Random(ctx context.Context, s *Space, n int, seed uint64) ([][]int, error) 
 		return nil, ctx.Err()
 	}
 	r := newRNG(seed, streamRandom)
-	d := newDrawer(s, r)
+	d := newDrawer(ctx, s, r)
 	seen := map[string]bool{}
 	var rows [][]int
 	var key []byte
@@ -57,7 +57,7 @@ func (s *Space) unseen(ctx context.Context, n int, seen map[string]bool, r *rng)
 	var rows [][]int
 	var key []byte
 	count := 0
-	for row := range s.points(ctx) {
+	for row := range Full(ctx, s) {
 		if key = appendKey(key[:0], row); seen[string(key)] {
 			continue
 		}
@@ -83,10 +83,10 @@ type drawer struct {
 	counters []*counter // by group; nil where rejection is used
 }
 
-func newDrawer(s *Space, r *rng) *drawer {
+func newDrawer(ctx context.Context, s *Space, r *rng) *drawer {
 	d := &drawer{solver: newSolver(s.levels, s.constraints), rng: r}
 	for g := range d.solver.groups {
-		d.counters = append(d.counters, newCounter(d.solver, g))
+		d.counters = append(d.counters, newCounter(ctx, d.solver, g))
 	}
 	return d
 }
@@ -100,7 +100,7 @@ func (d *drawer) draw(ctx context.Context) ([]int, error) {
 	}
 	for g, c := range d.counters {
 		if c != nil {
-			c.draw(d.rng, row)
+			c.draw(ctx, d.rng, row)
 			continue
 		}
 		for tries := 0; !d.try(g, row); tries++ {

@@ -53,9 +53,9 @@ func TestRandomIsUniform(t *testing.T) {
 	s := brute{levels: []int{3, 3, 1}, constraints: []Constraint{
 		{Factors: []int{0, 1}, Allows: func(l []int) bool { return (l[0]*3+l[1])%2 == 0 }},
 	}}.space(t)
-	rejecting := newDrawer(s, nil)
-	rejecting.counters[0] = nil
 	ctx := context.Background()
+	rejecting := newDrawer(ctx, s, nil)
+	rejecting.counters[0] = nil
 	tests := []struct {
 		name string
 		pick func(seed uint64) ([][]int, error)

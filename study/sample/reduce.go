@@ -60,13 +60,13 @@ func (d *reducer) reduce(ctx context.Context, budget int64) ([][]int, error) {
 			if d.step&0xff == 0 && ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			d.improve()
+			d.improve(ctx)
 		}
 		if len(d.missing) == 0 {
 			best = cloneRows(d.rows)
 		}
 	}
-	return best, nil
+	return best, ctx.Err()
 }
 
 // floor returns the largest number of feasible tuples of one combination.
@@ -134,7 +134,7 @@ func (d *reducer) removeRow() {
 }
 
 // improve covers a random missing tuple.
-func (d *reducer) improve() {
+func (d *reducer) improve(ctx context.Context) {
 	d.step++
 	tuple := int(d.missing[d.rng.intN(len(d.missing))])
 	c := d.comboOf(tuple)
@@ -165,7 +165,7 @@ func (d *reducer) improve() {
 		d.set(row, factor, want[factor])
 		return
 	}
-	d.overlay(d.rng.intN(len(d.rows)), c, want)
+	d.overlay(ctx, d.rng.intN(len(d.rows)), c, want)
 }
 
 // tenure returns for how many steps a level just changed must stay.
@@ -232,8 +232,9 @@ func (d *reducer) set(r, f, level int) {
 }
 
 // overlay puts the levels that want has on combination c into row r, and
-// changes others only where constraints require it.
-func (d *reducer) overlay(r, c int, want []int) {
+// changes others only where constraints require it. Once ctx is done they need
+// not hold.
+func (d *reducer) overlay(ctx context.Context, r, c int, want []int) {
 	row := unsetRow(len(d.levels))
 	for _, f := range d.factors(c) {
 		row[f] = want[f]
@@ -243,7 +244,7 @@ func (d *reducer) overlay(r, c int, want []int) {
 			continue
 		}
 		row[f] = d.rows[r][f]
-		for !d.solver.feasibleAt(row, f) {
+		for !d.solver.feasibleAt(ctx, row, f) && ctx.Err() == nil {
 			row[f] = d.rng.intN(d.levels[f])
 		}
 	}

@@ -3,11 +3,15 @@
 package sample
 
 import (
+	"context"
 	"encoding/binary"
 	"slices"
 	"strconv"
 	"strings"
 )
+
+// unset marks, in a partial assignment, a factor without a level.
+const unset = -1
 
 // maxMemo bounds the answers a solver remembers for a group of factors; a full
 // memory is dropped and filled anew.
@@ -20,7 +24,8 @@ const maxMemo = 1 << 20
 // factor forbids (forward checking; Haralick and Elliott, "Increasing tree
 // search efficiency for constraint satisfaction problems", Artificial
 // Intelligence 14, 1980). It is complete, and so exponential in the size of a
-// group at worst.
+// group at worst: once the context of a question is done, the answer is false
+// and not to be trusted.
 //
 // A solver is not safe for concurrent use.
 type solver struct {
@@ -32,7 +37,7 @@ type solver struct {
 	known  []map[string]bool
 
 	// The state of the search.
-	row     []int    // Unset where open
+	row     []int    // unset where open
 	dropped [][]bool // by factor and level
 	left    []int    // levels not dropped, of each factor
 	trail   []drop   // what to put back, oldest first
@@ -93,7 +98,7 @@ func (s *solver) join(f, g int) {
 }
 
 // satisfiable tells whether any point meets all constraints.
-func (s *solver) satisfiable() bool {
+func (s *solver) satisfiable(ctx context.Context) bool {
 	for _, p := range s.preds {
 		if len(p.Factors) == 0 && !p.holds(nil) {
 			return false
@@ -104,7 +109,7 @@ func (s *solver) satisfiable() bool {
 	}
 	s.trail = s.trail[:0] // what one constraint forbids alone stays dropped
 	for g := range s.groups {
-		if !s.search(g) {
+		if !s.search(ctx, g) {
 			return false
 		}
 	}
@@ -116,9 +121,9 @@ func (s *solver) allowsAt(row []int, f int) bool { return allHold(s.of[f], row) 
 
 // feasible tells whether some point that meets all constraints extends the
 // partial assignment row.
-func (s *solver) feasible(row []int) bool {
+func (s *solver) feasible(ctx context.Context, row []int) bool {
 	for g := range s.groups {
-		if !s.feasibleGroup(row, g) {
+		if !s.feasibleGroup(ctx, row, g) {
 			return false
 		}
 	}
@@ -126,11 +131,11 @@ func (s *solver) feasible(row []int) bool {
 }
 
 // feasibleAt is feasible for a row of which only the level of f is new.
-func (s *solver) feasibleAt(row []int, f int) bool {
-	return s.group[f] < 0 || s.feasibleGroup(row, s.group[f])
+func (s *solver) feasibleAt(ctx context.Context, row []int, f int) bool {
+	return s.group[f] < 0 || s.feasibleGroup(ctx, row, s.group[f])
 }
 
-func (s *solver) feasibleGroup(row []int, g int) bool {
+func (s *solver) feasibleGroup(ctx context.Context, row []int, g int) bool {
 	s.key = s.key[:0]
 	set := 0
 	for _, f := range s.groups[g] {
@@ -153,11 +158,14 @@ func (s *solver) feasibleGroup(row []int, g int) bool {
 			break
 		}
 	}
-	ok = ok && s.search(g)
+	ok = ok && s.search(ctx, g)
 	for _, f := range s.groups[g] {
-		s.row[f] = Unset
+		s.row[f] = unset
 	}
 	s.undo(0)
+	if ctx.Err() != nil {
+		return false
+	}
 	if len(s.known[g]) >= maxMemo {
 		clear(s.known[g])
 	}
@@ -167,7 +175,7 @@ func (s *solver) feasibleGroup(row []int, g int) bool {
 
 // search tells whether the open factors of group g can be assigned, and leaves
 // the state as it found it.
-func (s *solver) search(g int) bool {
+func (s *solver) search(ctx context.Context, g int) bool {
 	next := -1
 	for _, f := range s.groups[g] {
 		if s.row[f] < 0 && (next < 0 || s.left[f] < s.left[next]) {
@@ -177,10 +185,13 @@ func (s *solver) search(g int) bool {
 	if next < 0 {
 		return true
 	}
+	if ctx.Err() != nil {
+		return false
+	}
 	mark := len(s.trail)
 	for l := range s.levels[next] {
-		found := s.place(next, l) && s.search(g)
-		s.row[next] = Unset
+		found := s.place(next, l) && s.search(ctx, g)
+		s.row[next] = unset
 		s.undo(mark)
 		if found {
 			return true
@@ -218,7 +229,7 @@ func (s *solver) filter(p *predicate, f int) bool {
 			s.trail = append(s.trail, drop{f, l})
 		}
 	}
-	s.row[f] = Unset
+	s.row[f] = unset
 	return s.left[f] > 0
 }
 
@@ -233,9 +244,10 @@ func (s *solver) undo(mark int) {
 
 // conflict explains why constraints leave no point: by the first one that is
 // never true, or else by a set of which every proper subset can be met (found
-// by leaving out one after the other).
-func conflict(levels []int, constraints []Constraint) string {
-	can := func(cs []Constraint) bool { return newSolver(levels, cs).satisfiable() }
+// by leaving out one after the other). What it says once ctx is done is not to
+// be trusted.
+func conflict(ctx context.Context, levels []int, constraints []Constraint) string {
+	can := func(cs []Constraint) bool { return newSolver(levels, cs).satisfiable(ctx) }
 	for _, c := range constraints {
 		if !can([]Constraint{c}) {
 			return "constraint " + strconv.Quote(c.Name) + " is never true"
@@ -258,7 +270,7 @@ func conflict(levels []int, constraints []Constraint) string {
 }
 
 // appendKey appends a form of the levels that is unique among rows of one
-// length; levels may be Unset.
+// length; levels may be unset.
 func appendKey(key []byte, levels []int) []byte {
 	for _, l := range levels {
 		key = binary.AppendUvarint(key, uint64(l+1))

@@ -3,19 +3,15 @@
 package sample
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
-	"sync"
 )
 
 // ErrUnsatisfiable is wrapped by the error of [NewSpace] when no point meets
 // all constraints.
 var ErrUnsatisfiable = errors.New("no point meets all constraints")
-
-// Unset marks, in a partial assignment, a factor without a level.
-const Unset = -1
 
 // A Constraint tells which combinations of levels are allowed.
 type Constraint struct {
@@ -33,9 +29,6 @@ type Constraint struct {
 type Space struct {
 	levels      []int
 	constraints []Constraint
-
-	mu     sync.Mutex // guards solver
-	solver *solver    // answers Feasible
 }
 
 // NewSpace returns the space with the given number of levels per factor, each
@@ -43,8 +36,9 @@ type Space struct {
 // error wraps [ErrUnsatisfiable] when the constraints leave no point, and then
 // names a constraint that is never true, or a set of constraints that conflict
 // and none of which could be left out. To find a point takes time exponential in
-// the number of connected factors at worst.
-func NewSpace(levels []int, constraints ...Constraint) (*Space, error) {
+// the number of connected factors at worst; once ctx is done the error is
+// ctx.Err().
+func NewSpace(ctx context.Context, levels []int, constraints ...Constraint) (*Space, error) {
 	for f, n := range levels {
 		if n < 1 {
 			return nil, fmt.Errorf("factor %d: has %d levels, want at least 1", f, n)
@@ -61,11 +55,14 @@ func NewSpace(levels []int, constraints ...Constraint) (*Space, error) {
 		c.Factors = slices.Clone(c.Factors)
 		s.constraints = append(s.constraints, c)
 	}
-	s.solver = newSolver(s.levels, s.constraints)
-	if !s.solver.satisfiable() {
-		return nil, fmt.Errorf("%w: %s", ErrUnsatisfiable, conflict(s.levels, s.constraints))
+	if newSolver(s.levels, s.constraints).satisfiable(ctx) {
+		return s, nil
 	}
-	return s, nil
+	why := conflict(ctx, s.levels, s.constraints)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("%w: %s", ErrUnsatisfiable, why)
 }
 
 func (c Constraint) validate(factors int) error {
@@ -81,35 +78,4 @@ func (c Constraint) validate(factors int) error {
 		}
 	}
 	return nil
-}
-
-// Levels returns the number of levels of each factor.
-func (s *Space) Levels() []int { return slices.Clone(s.levels) }
-
-// Size returns the number of points without regard to constraints, exactly,
-// however large.
-func (s *Space) Size() *big.Int {
-	size := big.NewInt(1)
-	for _, n := range s.levels {
-		size.Mul(size, big.NewInt(int64(n)))
-	}
-	return size
-}
-
-// Feasible tells whether some point that meets all constraints has the levels
-// given, with [Unset] for the factors that are open. It is exact, and remembers
-// its answers. It panics unless there is one entry per factor, and is false for
-// a level out of range.
-func (s *Space) Feasible(partial []int) bool {
-	if len(partial) != len(s.levels) {
-		panic(fmt.Sprintf("sample: %d levels for %d factors", len(partial), len(s.levels)))
-	}
-	for f, l := range partial {
-		if l < Unset || l >= s.levels[f] {
-			return false
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.solver.feasible(partial)
 }

@@ -3,10 +3,12 @@
 package sample
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestNewSpaceRefuses(t *testing.T) {
@@ -42,7 +44,7 @@ func TestNewSpaceRefuses(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := NewSpace(test.levels, test.constraints...)
+			_, err := NewSpace(t.Context(), test.levels, test.constraints...)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want one with %q", err, test.want)
 			}
@@ -53,32 +55,74 @@ func TestNewSpaceRefuses(t *testing.T) {
 	}
 }
 
-func TestSizeIsExact(t *testing.T) {
-	tests := []struct {
-		name   string
-		levels []int
-		want   string
-	}{
-		{"no factors make one point", nil, "1"},
-		{"factors multiply", []int{2, 3, 4}, "24"},
-		{"a product over 64 bits does not overflow", repeated(10, 30), "1" + strings.Repeat("0", 30)},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			if got := (brute{levels: test.levels}).space(t).Size().String(); got != test.want {
-				t.Errorf("got %s, want %s", got, test.want)
-			}
-		})
-	}
-}
-
-func TestLevelsAreTheCallersOwn(t *testing.T) {
+func TestLevelsAreCopied(t *testing.T) {
 	levels := []int{2, 3}
 	s := brute{levels: levels}.space(t)
 	levels[0] = 9
-	s.Levels()[1] = 9
-	if got := s.Levels(); !slices.Equal(got, []int{2, 3}) {
-		t.Errorf("levels are %v, want [2 3]", got)
+	if n := len(collect(t, s)); n != 6 {
+		t.Errorf("the space has %d points after a change of the caller's levels, want 6", n)
+	}
+}
+
+// pigeons are more factors than levels of which no two may be the same, which
+// no search decides in time.
+func pigeons(factors int) ([]int, []Constraint) {
+	var all []Constraint
+	for f := range factors {
+		for g := range f {
+			all = append(all, Constraint{Factors: []int{f, g}, Allows: func(l []int) bool { return l[0] != l[1] }})
+		}
+	}
+	return repeated(factors-1, factors), all
+}
+
+func TestNewSpaceEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	levels, constraints := pigeons(20)
+	begin := time.Now()
+	_, err := NewSpace(ctx, levels, constraints...)
+	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrUnsatisfiable) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+	if d := time.Since(begin); d > 5*time.Second {
+		t.Errorf("it took %v", d)
+	}
+}
+
+func TestSamplersEndWithTheirContext(t *testing.T) {
+	levels, constraints := pigeons(12)
+	for f := range levels {
+		levels[f]++ // the points are permutations
+	}
+	s, err := NewSpace(t.Context(), levels, constraints...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		run  func(ctx context.Context) error
+	}{
+		{"covering", func(ctx context.Context) error { _, err := Covering(ctx, s, 4, 1); return err }},
+		{"random", func(ctx context.Context) error { _, err := Random(ctx, s, 1000, 1); return err }},
+		{"coverage", func(ctx context.Context) error { _, err := Coverage(ctx, s, 4, nil); return err }},
+		{"full", func(ctx context.Context) error {
+			for range Full(ctx, s) {
+			}
+			return ctx.Err()
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			begin := time.Now()
+			if err := c.run(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v, want the context's error", err)
+			}
+			if d := time.Since(begin); d > 5*time.Second {
+				t.Errorf("it took %v", d)
+			}
+		})
 	}
 }
 
@@ -89,7 +133,7 @@ func TestFeasibleAgreesWithBruteForce(t *testing.T) {
 	for seed := range uint64(400) {
 		b := randomBrute(seed)
 		points := b.points()
-		s, err := NewSpace(b.levels, b.constraints...)
+		s, err := NewSpace(t.Context(), b.levels, b.constraints...)
 		if errors.Is(err, ErrUnsatisfiable) != (len(points) == 0) {
 			t.Fatalf("seed %d: %d points, error %v", seed, len(points), err)
 		}
@@ -106,7 +150,7 @@ func TestFeasibleAgreesWithBruteForce(t *testing.T) {
 		for _, p := range (brute{levels: b.levels}).points() {
 			for mask := range 1 << len(p) {
 				partial := masked(p, mask)
-				if got := s.Feasible(partial); got != want[string(appendKey(nil, partial))] {
+				if got := feasible(t, s, partial); got != want[string(appendKey(nil, partial))] {
 					t.Fatalf("seed %d: feasible(%v) is %t, but %d points", seed, partial, got, len(points))
 				}
 			}
@@ -117,12 +161,16 @@ func TestFeasibleAgreesWithBruteForce(t *testing.T) {
 	}
 }
 
+func feasible(t *testing.T, s *Space, partial []int) bool {
+	return newSolver(s.levels, s.constraints).feasible(t.Context(), partial)
+}
+
 // masked returns the point with the factors in mask left open.
 func masked(point []int, mask int) []int {
 	partial := slices.Clone(point)
 	for f := range partial {
 		if mask>>f&1 != 0 {
-			partial[f] = Unset
+			partial[f] = unset
 		}
 	}
 	return partial
@@ -145,28 +193,17 @@ func TestFeasible(t *testing.T) {
 		partial []int
 		want    bool
 	}{
-		{"a level out of range is not", brute{levels: []int{2}}, []int{2}, false},
-		{"a level below Unset is not", brute{levels: []int{2}}, []int{-2}, false},
 		{"nothing assigned is", chain, unsetRow(40), true},
 		{"the ends of a long chain in order are", chain, ends(1, 2), true},
 		{"the ends of a long chain out of order are not", chain, ends(2, 1), false},
-		{"a constraint with too many combinations to remember is met", wide, []int{2, 8, Unset, 0, 0}, true},
-		{"a constraint with too many combinations to remember is violated", wide, []int{Unset, 9, 2, 0, 0}, false},
+		{"a constraint with too many combinations to remember is met", wide, []int{2, 8, unset, 0, 0}, true},
+		{"a constraint with too many combinations to remember is violated", wide, []int{unset, 9, 2, 0, 0}, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := test.space.space(t).Feasible(test.partial); got != test.want {
+			if got := feasible(t, test.space.space(t), test.partial); got != test.want {
 				t.Errorf("got %t, want %t", got, test.want)
 			}
 		})
 	}
-}
-
-func TestFeasiblePanicsOnARowOfAnotherLength(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("no panic")
-		}
-	}()
-	brute{levels: []int{2}}.space(t).Feasible(nil)
 }

@@ -3,6 +3,7 @@
 package sample
 
 import (
+	"context"
 	"iter"
 	"slices"
 )
@@ -82,13 +83,13 @@ func (x *tuples) assign(array [][]int, q int) [][]int {
 
 // legal opens, in the start rows, the levels with which they would not be
 // feasible.
-func (b *builder) legal(rows [][]int) [][]int {
+func (b *builder) legal(ctx context.Context, rows [][]int) [][]int {
 	for i, row := range rows {
 		rows[i] = unsetRow(len(row))
 		for f, l := range row {
 			rows[i][f] = l
-			if l >= 0 && !b.solver.feasibleAt(rows[i], f) {
-				rows[i][f] = Unset
+			if l >= 0 && !b.solver.feasibleAt(ctx, rows[i], f) {
+				rows[i][f] = unset
 			}
 		}
 	}

@@ -169,14 +169,14 @@ func (x *tuples) feasible(ctx context.Context, s *solver) (bitset, int, error) {
 				return nil, 0, ctx.Err()
 			}
 			x.put(int(tuple), c, row)
-			if !s.feasible(row) {
+			if !s.feasible(ctx, row) {
 				set.remove(int(tuple))
 				n--
 			}
 		}
 		for _, f := range x.factors(c) {
-			row[f] = Unset
+			row[f] = unset
 		}
 	}
-	return set, n, nil
+	return set, n, ctx.Err()
 }
