@@ -24,6 +24,16 @@ type Event struct {
 	Note string
 }
 
+// EventError says that an event cannot follow the ones before it.
+type EventError struct {
+	Event Event
+	Why   string
+}
+
+func (e *EventError) Error() string {
+	return fmt.Sprintf("event %s of job %s, attempt %d: %s", e.Event.Name, e.Event.Job, e.Event.Attempt, e.Why)
+}
+
 // EventName says what happened.
 type EventName string
 

@@ -5,6 +5,7 @@ package ensemble
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,20 @@ type Job struct {
 	Shape  Shape  `json:"shape"`
 	Launch Launch `json:"launch"`
 	Policy Policy `json:"policy"`
+}
+
+// Check says what is wrong with a job that no executor could carry out.
+func (j *Job) Check() error {
+	if err := CheckID(j.ID); err != nil {
+		return err
+	}
+	l := &j.Launch
+	for _, argv := range slices.Concat([][]string{l.Command}, l.Before, l.Prepare, l.After, l.ServiceCommands()) {
+		if len(argv) == 0 || argv[0] == "" { // as a template can leave it
+			return fmt.Errorf("job %s: got the command %q, want a program and its arguments", j.ID, argv)
+		}
+	}
+	return nil
 }
 
 // CheckID says what is wrong with the ID of a job. It names a directory of the
@@ -80,6 +95,15 @@ type Launch struct {
 	Files map[string]string `json:"files,omitempty"`
 	// Collect are glob patterns of the files to keep.
 	Collect []string `json:"collect,omitempty"`
+}
+
+// ServiceCommands are the argument vectors of the services.
+func (l *Launch) ServiceCommands() [][]string {
+	commands := make([][]string, len(l.Services))
+	for i, s := range l.Services {
+		commands[i] = s.Command
+	}
+	return commands
 }
 
 // Policy is how the job is treated.

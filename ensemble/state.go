@@ -37,15 +37,13 @@ type State struct {
 	jobs map[string]*JobState
 }
 
-// Apply takes in one event. An event that cannot follow the ones before it is
-// an error and changes nothing.
+// Apply takes in one event. One that cannot follow the ones before it is an
+// *EventError and changes nothing.
 func (s *State) Apply(e Event) error {
 	if e.Name == RunStart || e.Name == RunFinish {
 		return nil
 	}
-	bad := func(why string) error {
-		return fmt.Errorf("event %s of job %s, attempt %d: %s", e.Name, e.Job, e.Attempt, why)
-	}
+	bad := func(why string) error { return &EventError{e, why} }
 	if err := CheckID(e.Job); err != nil {
 		return bad(err.Error())
 	}

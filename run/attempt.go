@@ -56,7 +56,7 @@ func (r *session) adopt(job *ensemble.Job, attempt int, phase ensemble.Phase) er
 // fresh says whether a job from the stream has to be submitted: one that is
 // settled, that an earlier session left running, or that came before has not.
 func (r *session) fresh(job *ensemble.Job) (bool, error) {
-	if err := ensemble.CheckID(job.ID); err != nil {
+	if err := job.Check(); err != nil {
 		return false, err
 	}
 	if r.seen[job.ID] {
@@ -99,16 +99,20 @@ func (r *session) submit(job *ensemble.Job) error {
 	if err := r.describe(job, attempt); err != nil {
 		return err
 	}
-	if err := r.append(job, ensemble.Event{Time: time.Now(), Name: ensemble.Submit, Job: job.ID, Attempt: attempt}); err != nil {
+	submit := ensemble.Event{Time: time.Now(), Name: ensemble.Submit, Job: job.ID, Attempt: attempt}
+	if err := r.write(submit); err != nil {
 		return err
 	}
+	r.tell(job, submit, false)
 	if left {
 		return r.adopt(job, attempt, ensemble.Queued)
 	}
 	if err := r.Executor.Submit(job, attempt, dir); err != nil {
 		e := ensemble.Event{Time: time.Now(), Name: ensemble.Finish, Job: job.ID, Attempt: attempt,
 			Status: ensemble.Lost, Reason: err.Error()}
-		return errors.Join(fmt.Errorf("submitting job %s: %w", job.ID, err), r.append(job, e))
+		err = errors.Join(fmt.Errorf("submitting job %s: %w", job.ID, err), r.write(e))
+		r.tell(job, e, false)
+		return err
 	}
 	r.open[job.ID] = job
 	return nil
@@ -146,37 +150,47 @@ func (r *session) event(ctx context.Context, e ensemble.Event) error {
 		// that comes while its output is read.
 		e.Status, e.Reason = r.Judge(context.WithoutCancel(ctx), job, r.Dir.Attempt(e.Job, e.Attempt), e)
 	}
-	if err := r.append(job, e); err != nil {
+	if err := r.write(e); err != nil {
 		return err
 	}
-	if e.Name != ensemble.Finish {
-		return nil
+	again := false
+	if e.Name == ensemble.Finish {
+		again = r.finish(job, e.Status)
 	}
-	delete(r.open, job.ID)
-	if r.state.Settle(job.ID, job.Policy) {
-		r.summary.Status[e.Status]++
-		return nil
-	}
-	if !e.Status.Settles() {
-		r.losses[job.ID]++
-	}
-	if r.losses[job.ID] < lossLimit {
-		r.retries = append(r.retries, job)
-	}
+	r.tell(job, e, again)
 	return nil
 }
 
-// append writes an event down and then lets it count. The state is asked first:
-// an event that cannot be would make the journal unreadable.
-func (r *session) append(job *ensemble.Job, e ensemble.Event) error {
+// finish counts an attempt that ended and says whether the session tries the job again.
+func (r *session) finish(job *ensemble.Job, status ensemble.Status) (again bool) {
+	if r.state.Settle(job.ID, job.Policy) {
+		r.summary.Status[status]++
+		return false
+	}
+	if !status.Settles() {
+		r.losses[job.ID]++
+	}
+	if r.stopping || r.losses[job.ID] >= lossLimit {
+		return false
+	}
+	r.retries = append(r.retries, job)
+	return true
+}
+
+// write writes an event down. The state is asked first: an event that cannot be
+// would make the journal unreadable.
+func (r *session) write(e ensemble.Event) error {
 	if err := r.state.Apply(e); err != nil {
 		return err
 	}
-	if err := r.journal.Append(e); err != nil {
-		return err // and so will every later one
+	if e.Name == ensemble.Finish {
+		delete(r.open, e.Job) // nothing follows, even where this cannot be kept
 	}
+	return r.journal.Append(e) // where it fails, so will every later one
+}
+
+func (r *session) tell(job *ensemble.Job, e ensemble.Event, again bool) {
 	if r.Observer != nil {
-		r.Observer.Event(job, e)
+		r.Observer.Event(job, e, Standing{Settled: r.summary.Settled(), Skipped: r.summary.Skipped, Again: again})
 	}
-	return nil
 }

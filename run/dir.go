@@ -119,9 +119,12 @@ func (d Dir) Attempt(job string, attempt int) string {
 }
 
 // Events gives each event of the journal, without locking it: it may be read
-// while the run goes on.
+// while the run goes on. A run that was killed before it had a journal has none.
 func (d Dir) Events(each func(ensemble.Event) error) error {
 	f, err := os.Open(d.path(JournalFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,9 @@ type Driver struct {
 	Before, After [][]string
 	// Version is written into the journal.
 	Version string
+	// Environment is the machine as this session found it, which is kept once
+	// the run directory is locked; nil keeps nothing.
+	Environment *Environment
 	// StopLimit is how long jobs have to end after the run was cancelled; 0 is a
 	// minute. The journal keeps those that do not as running, and the next session
 	// asks for them.
@@ -54,17 +57,26 @@ type Summary struct {
 	Skipped int
 }
 
+// Settled is how many jobs are settled.
+func (s Summary) Settled() (n int) {
+	for _, k := range s.Status {
+		n += k
+	}
+	return n
+}
+
 // Run takes jobs from the stream until it ends and every one is settled. When
 // ctx is cancelled it ends what runs, saves what it left and returns the
-// context's cause. A run that was cut off goes on from its journal.
+// context's cause. A run that was cut off goes on from its journal. Where it
+// cannot begin, because another driver has the directory or the journal is broken,
+// nothing is changed and the summary's Status is nil.
 func (d *Driver) Run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) (Summary, error) {
 	r := &session{Driver: d, open: map[string]*ensemble.Job{}, known: map[string]bool{}, seen: map[string]bool{}, losses: map[string]int{}}
-	r.summary.Status = map[ensemble.Status]int{}
 	journal, err := OpenJournal(d.Dir.path(JournalFile), r.state.Apply)
 	if err != nil {
 		return r.summary, err
 	}
-	r.journal = journal
+	r.journal, r.summary.Status = journal, map[ensemble.Status]int{}
 	err = r.run(ctx, jobs)
 	if err != nil {
 		err = errors.Join(err, r.stop())
@@ -91,11 +103,18 @@ type session struct {
 	seen    map[string]bool // what the stream held so far
 	losses  map[string]int  // attempts of this session that settled nothing
 	started bool
+	// stopping says that the session only waits for what still runs.
+	stopping bool
 }
 
 func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) error {
 	if err := r.journal.Append(ensemble.Event{Time: time.Now(), Name: ensemble.RunStart, Note: r.Version}); err != nil {
 		return err
+	}
+	if r.Environment != nil {
+		if err := r.Dir.appendEnvironment(*r.Environment); err != nil {
+			return err
+		}
 	}
 	r.started = true
 	if err := r.recover(); err != nil {
@@ -164,6 +183,7 @@ func (r *session) wait(ctx context.Context) error {
 
 // stop ends everything that runs and waits for it, though not for ever.
 func (r *session) stop() error {
+	r.stopping = true
 	for id := range r.open {
 		if j, ok := r.state.Job(id); ok {
 			r.Executor.Cancel(id, j.Attempt)
@@ -188,9 +208,6 @@ func (r *session) stop() error {
 			}
 			if err := r.event(context.Background(), e); err != nil {
 				errs = append(errs, err)
-			}
-			if e.Name == ensemble.Finish {
-				delete(r.open, e.Job)
 			}
 		}
 	}

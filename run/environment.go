@@ -67,9 +67,9 @@ func Capture(ctx context.Context, packages []string, cores int) Environment {
 	return e
 }
 
-// AppendEnvironment adds what a session found to the run directory: a run that
+// appendEnvironment adds what a session found to the run directory: a run that
 // goes on elsewhere, or after an upgrade, shows it.
-func (d Dir) AppendEnvironment(e Environment) error {
+func (d Dir) appendEnvironment(e Environment) error {
 	all, err := d.Environments()
 	if err != nil {
 		return err

@@ -37,7 +37,16 @@ type Executor interface {
 // another and have to return soon.
 type Observer interface {
 	// Event is told after the event is in the journal.
-	Event(job *ensemble.Job, e ensemble.Event)
+	Event(job *ensemble.Job, e ensemble.Event, s Standing)
+}
+
+// Standing is how a run stands behind an event.
+type Standing struct {
+	// Settled is how many jobs are settled, and Skipped how many of them an
+	// earlier session had settled.
+	Settled, Skipped int
+	// Again says that the attempt ended and this session tries the job again.
+	Again bool
 }
 
 // Judge decides from what an attempt left in its directory, and from the finish

@@ -42,6 +42,19 @@ func (e *StorageError) Error() string {
 
 func (e *StorageError) Unwrap() error { return e.Err }
 
+// BrokenError says that a journal holds what no driver writes into one.
+type BrokenError struct {
+	Path string
+	Line int
+	Err  error
+}
+
+func (e *BrokenError) Error() string {
+	return fmt.Sprintf("%s:%d: %v; the journal is damaged: put back a copy of it, or begin a new run in another --dir", e.Path, e.Line, e.Err)
+}
+
+func (e *BrokenError) Unwrap() error { return e.Err }
+
 // Journal is the append-only file of events. It is safe for use by several
 // goroutines.
 type Journal struct {
@@ -61,7 +74,7 @@ type Journal struct {
 
 // OpenJournal locks and replays a journal, creating it where there is none, and
 // gives each event to replay. A torn last line, as a crash leaves one, is cut
-// off; a broken line before it is an error that names the line.
+// off; a broken line before it is a *BrokenError.
 func OpenJournal(path string, replay func(ensemble.Event) error) (*Journal, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -121,7 +134,8 @@ func lockHint(err error) string {
 }
 
 // ReadJournal gives each event of a journal to replay and returns how many
-// bytes whole events take. A torn last line is left out.
+// bytes whole events take. A torn last line is left out. A line that is no event,
+// or an event that replay refuses with an *ensemble.EventError, is a *BrokenError.
 func ReadJournal(r io.Reader, path string, replay func(ensemble.Event) error) (size int64, err error) {
 	br := bufio.NewReaderSize(r, 1<<16)
 	for line := 1; ; line++ {
@@ -138,9 +152,13 @@ func ReadJournal(r io.Reader, path string, replay func(ensemble.Event) error) (s
 			if _, err := br.Peek(1); err == io.EOF {
 				return size, nil // a last line whose blocks did not all reach the disk
 			}
-			return size, fmt.Errorf("%s:%d: the event cannot be read: %w", path, line, err)
+			return size, &BrokenError{path, line, fmt.Errorf("the event cannot be read: %w", err)}
 		}
 		if err := replay(e); err != nil {
+			var cannot *ensemble.EventError
+			if errors.As(err, &cannot) {
+				return size, &BrokenError{path, line, err}
+			}
 			return size, fmt.Errorf("%s:%d: %w", path, line, err)
 		}
 		size += int64(len(text))

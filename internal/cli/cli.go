@@ -95,6 +95,9 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot(e)
 	root.SetArgs(args[1:])
 	err := root.ExecuteContext(ctx)
+	if errors.Is(err, context.Canceled) { // only a signal cancels
+		err = context.Cause(ctx)
+	}
 	if text := message(err); text != "" {
 		fmt.Fprintln(stderr, text)
 	}
@@ -119,18 +122,19 @@ func exitCode(err error) int {
 	var (
 		code    *codeError
 		file    *spec.FileError
-		missing *local.MissingError
+		missing *run.MissingError
 		storage *run.StorageError
+		broken  *run.BrokenError
 		sig     interrupted
 	)
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &sig), errors.Is(err, context.Canceled): // only a signal cancels
+	case errors.As(err, &sig):
 		return exitInterrupted
 	case errors.As(err, &storage), errors.Is(err, unix.ENOSPC):
 		return exitService
-	case errors.Is(err, run.ErrLocked):
+	case errors.Is(err, run.ErrLocked), errors.As(err, &broken):
 		return exitInput
 	case errors.As(err, &missing):
 		return exitMachine
@@ -162,13 +166,7 @@ machine lacks something; 4 a service or the storage failed; 130 interrupted.`,
 			if len(args) == 0 {
 				return nil
 			}
-			var names []string
-			for _, sub := range c.Commands() {
-				if sub.IsAvailableCommand() {
-					names = append(names, sub.Name())
-				}
-			}
-			return input(errors.New(spec.Unknown("command", args[0], names)))
+			return unknownCommand(c, args[0])
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -179,6 +177,7 @@ machine lacks something; 4 a service or the storage failed; 130 interrupted.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return input(fmt.Errorf("%w; see %q", err, c.CommandPath()+" --help"))
 	})
+	root.SetHelpCommand(newHelp())
 	root.AddCommand(
 		newApps(e), newDoctor(e), newParse(e), newPlan(e), newRun(e), newStatus(e),
 		newRecords(e), newReport(e), newSchema(e), newSupervise(),
@@ -194,6 +193,31 @@ machine lacks something; 4 a service or the storage failed; 130 interrupted.`,
 		}
 	}
 	return root
+}
+
+// newHelp is cobra's, but for a command that it does not know.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Explain a command",
+		RunE: func(c *cobra.Command, args []string) error {
+			found, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(c.Root(), args[0])
+			}
+			return found.Help()
+		},
+	}
+}
+
+func unknownCommand(root *cobra.Command, name string) error {
+	var names []string
+	for _, sub := range root.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return input(errors.New(spec.Unknown("command", name, names)))
 }
 
 // newSupervise is what the local executor starts; it is not for users.

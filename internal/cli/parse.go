@@ -42,12 +42,23 @@ where a log cannot be read.`,
 			if err != nil {
 				return err
 			}
+			asked, _ := cat.App(app)
 			var records []measure.Record
 			var errs []error
 			for _, file := range args {
-				rs, err := parseLog(c.Context(), e, r, file)
+				if err := context.Cause(c.Context()); err != nil {
+					errs = append(errs, err)
+					break
+				}
+				rs, other, err := parseLog(c.Context(), e, r, cat, asked, file)
+				for i := range rs {
+					flagTime(&rs[i], asked)
+				}
 				records = append(records, rs...)
 				errs = append(errs, err)
+				if len(other) > 0 {
+					e.say("warning: %s looks like the output of %s, not of %s", file, strings.Join(other, " or "), app)
+				}
 			}
 			if format == "csv" {
 				errs = append(errs, report.RecordsCSV(e.stdout, records))
@@ -78,27 +89,42 @@ func reader(cat *catalog.Catalog, app string) (*read.Reader, error) {
 	return read.New(app, a.Spec.Output)
 }
 
-func parseLog(ctx context.Context, e *env, r *read.Reader, file string) (records []measure.Record, err error) {
-	in := e.stdin
+// parseLog reads one log. other names the applications that it is of where it
+// does not look like what was asked for.
+func parseLog(ctx context.Context, e *env, r *read.Reader, cat *catalog.Catalog, asked *spec.Application, file string) (records []measure.Record, other []string, err error) {
+	in, regular := e.stdin, false
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return nil, input(fmt.Errorf("reading a log: %w", err))
+			return nil, nil, input(fmt.Errorf("reading a log: %w", err))
 		}
 		defer f.Close()
-		in = f
+		info, err := f.Stat()
+		in, regular = f, err == nil && info.Mode().IsRegular()
 	}
-	return collect(r, ctx, file, in)
-}
-
-func collect(r *read.Reader, ctx context.Context, file string, in io.Reader) (records []measure.Record, err error) {
-	for run, err := range r.Read(ctx, file, in) {
+	if !regular {
+		in = interruptible(ctx, in)
+	}
+	var head beginning
+	for run, err := range r.Read(ctx, file, io.TeeReader(in, &head)) {
 		if err != nil {
-			return records, input(err)
+			return records, nil, input(err)
 		}
 		records = append(records, measure.FromLog(run))
 	}
-	return records, nil
+	return records, head.others(cat, asked), nil
+}
+
+// interruptible reads until ctx ends: a terminal or a pipe may never give any
+// more.
+func interruptible(ctx context.Context, from io.Reader) io.Reader {
+	r, w := io.Pipe()
+	go func() {
+		_, err := io.Copy(w, from)
+		w.CloseWithError(err)
+	}()
+	context.AfterFunc(ctx, func() { w.CloseWithError(context.Cause(ctx)) })
+	return r
 }
 
 // recordListing shows records: identity, status, and the values that the

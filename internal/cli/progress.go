@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
@@ -17,30 +18,41 @@ import (
 )
 
 // progress shows a run: on a terminal one line for each running job and a total
-// with the time that remains, elsewhere one line for each job that ended.
+// with the time that remains, elsewhere one line for each attempt that ended.
 type progress struct {
-	w     io.Writer
-	total int
+	w      io.Writer
+	titles titles
+	took   func(job string, attempt int) (time.Duration, bool)
+	total  int
 
-	mu    sync.Mutex
-	done  int
-	begun map[string]time.Time
-	bars  *mpb.Progress // nil without a terminal
-	all   *mpb.Bar
-	jobs  map[string]*mpb.Bar
+	begin  time.Time
+	bars   *mpb.Progress // nil without a terminal
+	all    *mpb.Bar
+	failed atomic.Int64
+	end    atomic.Pointer[time.Time] // when the run is expected to end; nil is unknown
+
+	mu   sync.Mutex
+	jobs map[string]*jobLine
 }
 
 var _ run.Observer = (*progress)(nil)
 
-func newProgress(w io.Writer, total int) *progress {
-	p := &progress{w: w, total: total, begun: map[string]time.Time{}, jobs: map[string]*mpb.Bar{}}
+// jobLine is the line of a running job. It is drawn while events come in.
+type jobLine struct {
+	bar   *mpb.Bar
+	text  atomic.Pointer[string]
+	since atomic.Pointer[time.Time]
+}
+
+func newProgress(w io.Writer, titles titles, took func(string, int) (time.Duration, bool), total int) *progress {
+	p := &progress{w: w, titles: titles, took: took, total: total, begin: time.Now(), jobs: map[string]*jobLine{}}
 	if !terminal(w) {
 		return p
 	}
 	p.bars = mpb.New(mpb.WithOutput(w), mpb.WithRefreshRate(200*time.Millisecond))
 	p.all = p.bars.New(int64(total), mpb.BarStyle(), mpb.BarPriority(1<<30),
 		mpb.PrependDecorators(decor.CountersNoUnit("%d/%d trials ")),
-		mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 12}), ""), decor.OnComplete(decor.Name(" left"), "")))
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return p.pace() })))
 	return p
 }
 
@@ -54,65 +66,118 @@ func terminal(w io.Writer) bool {
 	return err == nil
 }
 
-// Event shows one event.
-func (p *progress) Event(job *ensemble.Job, e ensemble.Event) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch e.Name {
-	case ensemble.Submit, ensemble.Start:
-		p.begun[e.Job] = e.Time
-		if p.bars != nil && p.jobs[e.Job] == nil {
-			p.jobs[e.Job] = p.bars.New(0, mpb.NopStyle(), mpb.BarRemoveOnComplete(),
-				mpb.PrependDecorators(decor.Name("  "+title(job)+" "), decor.Elapsed(decor.ET_STYLE_GO)))
-		}
-	case ensemble.Finish:
-		took := ""
-		if begun, ok := p.begun[e.Job]; ok { // an earlier session may have begun it
-			took = fmt.Sprintf(" in %.1f s", e.Time.Sub(begun).Seconds())
-		}
-		delete(p.begun, e.Job)
-		p.done++
-		text := fmt.Sprintf("[%d/%d] %s: %s%s", p.done, p.total, title(job), e.Status, took)
-		if e.Reason != "" {
-			text += ": " + e.Reason
-		}
-		if p.bars == nil {
-			fmt.Fprintln(p.w, text)
-			return
-		}
-		if bar := p.jobs[e.Job]; bar != nil {
-			bar.Abort(true)
-			delete(p.jobs, e.Job)
-		}
-		if e.Status != ensemble.Succeeded {
-			fmt.Fprintln(p.bars, text)
-		}
-		p.all.Increment()
+func elapsed(since time.Time) string { return time.Since(since).Truncate(time.Second).String() }
+
+// pace is what is said behind the total.
+func (p *progress) pace() string {
+	text := " " + elapsed(p.begin)
+	if end := p.end.Load(); end != nil {
+		text += fmt.Sprintf(", %v left", max(0, time.Until(*end)).Truncate(time.Second))
+	}
+	if n := p.failed.Load(); n > 0 {
+		text += fmt.Sprintf(", %d failed", n)
+	}
+	return text
+}
+
+// remaining is how long the rest of a run takes at the pace so far; 0 is unknown.
+// Jobs that an earlier session settled took this one no time.
+func remaining(s run.Standing, total int, elapsed time.Duration) time.Duration {
+	here := s.Settled - s.Skipped
+	if here <= 0 || s.Settled >= total {
+		return 0
+	}
+	return time.Duration(float64(elapsed) / float64(here) * float64(total-s.Settled))
+}
+
+// took gives the time of an attempt's launcher, without what was done around it.
+func took(d run.Dir) func(job string, attempt int) (time.Duration, bool) {
+	return func(job string, attempt int) (time.Duration, bool) {
+		var exit run.Exit
+		err := run.ReadJSON(run.Dir(d.Attempt(job, attempt)).Path(run.ExitFile), &exit)
+		return exit.Finish.Sub(exit.Start), err == nil && !exit.Start.IsZero() && !exit.Finish.IsZero()
 	}
 }
 
-// title names a job for a person.
-func title(job *ensemble.Job) string {
-	s := job.ID
-	if job.App != "" {
-		s = job.App
+// Event shows one event.
+func (p *progress) Event(job *ensemble.Job, e ensemble.Event, s run.Standing) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	title := p.titles.of(job)
+	if e.Attempt > 1 || s.Again {
+		title += fmt.Sprintf(", attempt %d", e.Attempt)
 	}
-	if job.Variant != "" {
-		s += " " + job.Variant
+	switch e.Name {
+	case ensemble.Submit:
+		p.line(e, "preparing: "+title)
+	case ensemble.Wait:
+		p.line(e, "waiting for an idle machine: "+title)
+		p.say(fmt.Sprintf("[%d/%d] %s: waits for an idle machine: %s", s.Settled, p.total, title, e.Note), true)
+	case ensemble.Start:
+		p.line(e, title)
+	case ensemble.Finish:
+		if e.Status.Settles() && e.Status != ensemble.Succeeded && !s.Again {
+			p.failed.Add(1)
+		}
+		p.say(p.finished(title, e, s), e.Status == ensemble.Succeeded)
+		if l := p.jobs[e.Job]; l != nil {
+			l.bar.Abort(true)
+			delete(p.jobs, e.Job)
+		}
 	}
-	if job.Problem != "" {
-		s += " " + job.Problem
-	} else if len(job.Parameters) > 0 {
-		s += " " + parameterText(job.Parameters)
+	if p.bars != nil {
+		p.all.SetCurrent(int64(s.Settled))
+		if left := remaining(s, p.total, time.Since(p.begin)); e.Name == ensemble.Finish && left > 0 {
+			end := time.Now().Add(left)
+			p.end.Store(&end)
+		}
 	}
-	s += fmt.Sprintf(", %d ranks", job.Shape.Tasks)
-	if job.Shape.Tasks == 1 {
-		s = s[:len(s)-1]
+}
+
+// finished puts the end of an attempt into words.
+func (p *progress) finished(title string, e ensemble.Event, s run.Standing) string {
+	text := fmt.Sprintf("[%d/%d] %s: %s", s.Settled, p.total, title, e.Status)
+	if d, ok := p.took(e.Job, e.Attempt); ok {
+		text += fmt.Sprintf(" in %.1f s", d.Seconds())
 	}
-	if job.Repetition > 0 {
-		s += fmt.Sprintf(", repetition %d", job.Repetition)
+	if e.Reason != "" && e.Reason != string(e.Status) {
+		text += ": " + e.Reason
 	}
-	return s
+	switch {
+	case s.Again:
+		text += "; it is tried again"
+	case !e.Status.Settles():
+		text += "; it is tried again when the run goes on (--resume)"
+	}
+	return text
+}
+
+// say prints a line. On a terminal the lines that are drawn say the usual.
+func (p *progress) say(text string, usual bool) {
+	switch {
+	case p.bars == nil:
+		fmt.Fprintln(p.w, text)
+	case !usual: // above the lines that are drawn again
+		fmt.Fprintln(p.bars, text)
+	}
+}
+
+// line shows what a job is doing since an event.
+func (p *progress) line(e ensemble.Event, text string) {
+	if p.bars == nil {
+		return
+	}
+	l := p.jobs[e.Job]
+	if l == nil {
+		l = new(jobLine)
+	}
+	l.text.Store(&text)
+	l.since.Store(&e.Time)
+	if l.bar == nil {
+		p.jobs[e.Job] = l
+		l.bar = p.bars.New(0, mpb.NopStyle(), mpb.BarRemoveOnComplete(), mpb.PrependDecorators(decor.Any(
+			func(decor.Statistics) string { return fmt.Sprintf("%6s  %s", elapsed(*l.since.Load()), *l.text.Load()) })))
+	}
 }
 
 // close ends the display.
@@ -122,8 +187,8 @@ func (p *progress) close() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, bar := range p.jobs {
-		bar.Abort(true)
+	for _, l := range p.jobs {
+		l.bar.Abort(true)
 	}
 	p.all.Abort(false)
 	p.bars.Wait()

@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/converged-computing/ensemble/catalog"
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/measure"
 	"github.com/converged-computing/ensemble/run"
@@ -72,12 +70,22 @@ func (e *env) run(ctx context.Context, args []string, o runOptions) error {
 	if r.executor, err = local.New(self, "supervise"); err != nil {
 		return err
 	}
-	n, err := r.check()
+	var c check
+	n, err := c.jobs(r)
+	if err == nil {
+		err = c.error()
+	}
 	if err != nil {
 		return err
 	}
+	r.titles = c.titles
+	for _, f := range c.findings {
+		for _, doubt := range f.doubts {
+			e.say("warning: %v", doubt)
+		}
+	}
 	if o.dryRun {
-		e.say("%s: %d trials can run on this machine (%d cores); nothing was run", r.ensemble.Metadata.Name, n, r.executor.Cores())
+		e.say("%s: %s can run on this machine (%d cores); nothing was run", r.ensemble.Metadata.Name, plural(n, "trial"), r.executor.Cores())
 		return nil
 	}
 	return e.carryOut(ctx, r, n)
@@ -92,6 +100,7 @@ type prepared struct {
 	dir         run.Dir // empty until it is made
 	plan        *study.Plan
 	executor    *local.Executor
+	titles      titles // of the jobs that were checked
 }
 
 // open resolves the input of a run: a file, or the directory of a run that goes
@@ -177,60 +186,13 @@ func same(a, b *spec.Ensemble) bool {
 	return text(a) == text(b)
 }
 
-// check finds out, before anything runs, what the machine lacks for any job.
-// It gives the number of jobs.
-func (r *prepared) check() (n int, err error) {
-	type use struct{ app, variant string }
-	seen := map[use]bool{}
-	lacking := map[string]bool{}
-	var errs []error
-	add := func(err error) {
-		if err != nil && !lacking[err.Error()] {
-			lacking[err.Error()] = true
-			errs = append(errs, err)
-		}
+// driver makes the driver of the run.
+func (r *prepared) driver() *run.Driver {
+	policy := r.ensemble.Spec.Study.Run
+	return &run.Driver{
+		Dir: r.dir, Executor: r.executor, Version: version(),
+		Before: policy.BeforeRun, After: policy.AfterRun,
 	}
-	for job, err := range r.plan.Jobs(r.ensemble) {
-		if err != nil {
-			return 0, input(err)
-		}
-		n++
-		if len(errs) < 20 {
-			add(r.executor.Check(job))
-		}
-		if u := (use{job.App, job.Variant}); !seen[u] {
-			seen[u] = true
-			add(checkPrograms(r.ensemble, job))
-		}
-	}
-	if len(errs) > 0 {
-		return n, &codeError{exitMachine, errors.Join(errs...)}
-	}
-	return n, nil
-}
-
-// checkPrograms looks for the programs of a job whose variant says which
-// packages provide them. A program that no package is known for is looked for
-// when the job starts; not finding it is the record of that job.
-func checkPrograms(e *spec.Ensemble, job *ensemble.Job) error {
-	i := slices.IndexFunc(e.Spec.Applications, func(a spec.Application) bool { return a.Metadata.Name == job.App })
-	v, err := catalog.Variant(&e.Spec.Applications[i], job.Variant)
-	if err != nil || len(v.Packages) == 0 {
-		return err
-	}
-	commands := slices.Concat([][]string{job.Launch.Command}, job.Launch.Prepare)
-	for _, s := range job.Launch.Services {
-		commands = append(commands, s.Command)
-	}
-	for _, argv := range commands {
-		if _, err := exec.LookPath(argv[0]); err != nil {
-			return &local.MissingError{
-				Program: fmt.Sprintf("%s (of %s, variant %s)", argv[0], job.App, job.Variant),
-				Hint:    "install it with: apt-get install " + strings.Join(v.Packages, " "),
-			}
-		}
-	}
-	return nil
 }
 
 // carryOut makes or goes on with the run directory and drives the run.
@@ -244,24 +206,24 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 			return input(err)
 		}
 	}
-	judge, err := run.NewJudge(r.ensemble.Spec.Applications)
-	if err != nil {
+	d := r.driver()
+	if d.Judge, err = run.NewJudge(r.ensemble.Spec.Applications); err != nil {
 		return err
 	}
-	if err := r.dir.AppendEnvironment(run.Capture(ctx, r.packages(), r.executor.Cores())); err != nil {
-		return err
-	}
-	p := newProgress(e.stderr, jobs)
-	d := &run.Driver{
-		Dir: r.dir, Executor: r.executor, Judge: judge, Observer: p, Version: version(),
-		Before: r.ensemble.Spec.Study.Run.BeforeRun, After: r.ensemble.Spec.Study.Run.AfterRun,
-	}
+	machine := run.Capture(ctx, r.packages(), r.executor.Cores())
+	d.Environment = &machine
+	p := newProgress(e.stderr, r.titles, took(r.dir), jobs)
+	d.Observer = p
 	summary, err := d.Run(ctx, r.plan.Jobs(r.ensemble))
 	p.close()
-	if derr := deriveRecords(context.WithoutCancel(ctx), r.dir, r.ensemble); err == nil {
+	if summary.Status == nil {
+		return err // it did not begin
+	}
+	records, derr := deriveRecords(context.WithoutCancel(ctx), r.dir, r.ensemble)
+	if err == nil {
 		err = derr
 	}
-	e.say("%s", describeSummary(r.path, jobs, summary))
+	e.say("%s", describeSummary(jobs, summary, records))
 	fmt.Fprintln(e.stdout, r.path)
 	var sig interrupted
 	if errors.As(err, &sig) {
@@ -284,41 +246,10 @@ func (r *prepared) packages() (all []string) {
 }
 
 // deriveRecords writes records.jsonl.
-func deriveRecords(ctx context.Context, dir run.Dir, e *spec.Ensemble) error {
+func deriveRecords(ctx context.Context, dir run.Dir, e *spec.Ensemble) ([]measure.Record, error) {
 	records, err := allRecords(ctx, dir, e)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return measure.WriteJSONL(dir.Path(run.RecordsFile), records)
-}
-
-func allRecords(ctx context.Context, dir run.Dir, e *spec.Ensemble) (records []measure.Record, err error) {
-	for r, err := range measure.Records(ctx, dir, e) {
-		if err != nil {
-			return nil, err
-		}
-		records = append(records, r)
-	}
-	return records, nil
-}
-
-func describeSummary(path string, jobs int, s run.Summary) string {
-	var parts []string
-	for _, status := range []ensemble.Status{ensemble.Succeeded, ensemble.Failed, ensemble.Timeout, ensemble.Incomplete} {
-		if n := s.Status[status]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, status))
-		}
-	}
-	done := 0
-	for _, n := range s.Status {
-		done += n
-	}
-	if left := jobs - done; left > 0 {
-		parts = append(parts, fmt.Sprintf("%d not run", left))
-	}
-	text := fmt.Sprintf("%d trials: %s", jobs, strings.Join(parts, ", "))
-	if s.Skipped > 0 {
-		text += fmt.Sprintf(" (%d of them before)", s.Skipped)
-	}
-	return text
+	return records, measure.WriteJSONL(dir.Path(run.RecordsFile), records)
 }

@@ -37,16 +37,15 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: exits CODE COMMAND ARG...")
 	}
 	err := ts.Exec(args[1], args[2:]...)
-	got := "0"
-	if err != nil {
-		got = exitCodeOf(err)
-	}
-	if got != args[0] {
+	if got := exitCodeOf(err); got != args[0] {
 		ts.Fatalf("got exit code %s (%v), want %s", got, err, args[0])
 	}
 }
 
 func exitCodeOf(err error) string {
+	if err == nil {
+		return "0"
+	}
 	var e *exec.ExitError
 	if errors.As(err, &e) {
 		return strconv.Itoa(e.ExitCode())

@@ -58,17 +58,38 @@ func (x *Executor) Cores() int { return len(x.cores) }
 // Events is where events come from.
 func (x *Executor) Events() <-chan ensemble.Event { return x.events }
 
-// Check says what the machine lacks for the job: nodes, cores or the launcher.
+// Check says what the machine lacks for the job: nodes, cores, the launcher, or
+// programs of the commands around it. Those of the application are looked for
+// when the job starts, since commands may make them.
 func (x *Executor) Check(job *ensemble.Job) error {
+	err := x.fits(job)
+	if err == nil {
+		_, err = x.plan(job, x.cores)
+	}
+	path := run.Path(job.Launch.Env)
+	return errors.Join(err,
+		run.CheckCommands("beforeJob", job.Launch.Before, path, true),
+		run.CheckCommands("afterJob", job.Launch.After, path, false))
+}
+
+// fits says what the job asks for and this machine does not have.
+func (x *Executor) fits(job *ensemble.Job) error {
+	name := "job " + job.ID
+	if job.App != "" { // of many jobs that do not fit, each kind says so once
+		name = strings.TrimSpace(job.App + " " + job.Variant)
+	}
 	if job.Shape.Nodes > 1 {
-		return fmt.Errorf("job %s asks for %d nodes; this machine is one: run it in a Flux instance", job.ID, job.Shape.Nodes)
+		return fmt.Errorf("%s asks for %d nodes; this machine is one: run it in a Flux instance", name, job.Shape.Nodes)
 	}
 	if n := job.Shape.Cores(); n > len(x.cores) && !job.Policy.Oversubscribe {
-		return fmt.Errorf("job %s asks for %d cores (%d tasks of %d); this machine has %d: take fewer, or allow it with oversubscribe: true",
-			job.ID, n, job.Shape.Tasks, job.Shape.CoresPerTask, len(x.cores))
+		tasks := "tasks"
+		if job.Shape.Tasks == 1 {
+			tasks = "task"
+		}
+		return fmt.Errorf("%s asks for %d cores (%d %s of %d); this machine has %d: take fewer, or allow it with oversubscribe: true",
+			name, n, job.Shape.Tasks, tasks, job.Shape.CoresPerTask, len(x.cores))
 	}
-	_, err := x.plan(job, x.cores)
-	return err
+	return nil
 }
 
 // plan decides how the job is run on some cores.
@@ -125,7 +146,7 @@ func (x *Executor) taken() []core {
 
 // Submit starts a supervisor for the attempt.
 func (x *Executor) Submit(job *ensemble.Job, attempt int, dir string) error {
-	if err := x.Check(job); err != nil {
+	if err := x.fits(job); err != nil {
 		return err
 	}
 	cores := x.cores

@@ -10,19 +10,9 @@ import (
 	"strings"
 
 	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/run"
 	"github.com/converged-computing/ensemble/spec"
 )
-
-// MissingError says that the machine lacks a program, and how to get it.
-type MissingError struct {
-	Program string
-	// Hint is a sentence that tells how to get it.
-	Hint string
-}
-
-func (e *MissingError) Error() string {
-	return fmt.Sprintf("%s is not installed; %s", e.Program, e.Hint)
-}
 
 // launchers are the names under which the launcher of an MPI is found, the
 // first that exists wins: distributions that have several MPIs side by side
@@ -36,10 +26,8 @@ var launchers = map[spec.MPI]struct {
 	spec.MPICH:   {[]string{"mpiexec.hydra", "mpiexec.mpich", "mpiexec"}, "HYDRA", "mpich"},
 }
 
-// LauncherPackage names Debian's package of the launcher of an MPI.
-func LauncherPackage(mpi spec.MPI) string { return launchers[mpi].pkg }
-
-// FindLauncher gives the path of the launcher of an MPI.
+// FindLauncher gives the path of the launcher of an MPI; where there is none the
+// error is a *run.MissingError.
 func FindLauncher(mpi spec.MPI) (string, error) {
 	l, ok := launchers[mpi]
 	if !ok {
@@ -55,7 +43,7 @@ func FindLauncher(mpi spec.MPI) (string, error) {
 			return path, nil
 		}
 	}
-	return "", &MissingError{Program: "the launcher of " + string(mpi) + " (" + l.programs[0] + ")", Hint: "install it with: apt-get install " + l.pkg}
+	return "", &run.MissingError{Program: fmt.Sprintf("the launcher of %s (%s)", mpi, l.programs[0]), Packages: []string{l.pkg}}
 }
 
 // launchLine puts the launcher before the command of one rank. Where Open MPI

@@ -26,7 +26,7 @@ var bothMPIs = []spec.MPI{spec.OpenMPI, spec.MPICH}
 func need(t *testing.T, mpi spec.MPI, cores int) {
 	t.Helper()
 	if _, err := local.FindLauncher(mpi); err != nil {
-		t.Skipf("the package %s is not installed: %v", local.LauncherPackage(mpi), err)
+		t.Skip(err)
 	}
 	x, err := local.New(os.Args[0])
 	if err != nil {
