@@ -148,7 +148,8 @@ type RunPolicy struct {
 	// Shared lets jobs run side by side where cores are free. By default a job
 	// has the machine to itself, so that jobs do not disturb one another.
 	Shared *bool `json:"shared,omitempty"`
-	// Oversubscribe allows more ranks than cores.
+	// Oversubscribe allows more ranks than cores, and more threads of a rank
+	// that is bound to cores than it has.
 	Oversubscribe *bool `json:"oversubscribe,omitempty"`
 	// Sample is the interval at which CPU, memory, I/O and network of a job are
 	// recorded; none by default.

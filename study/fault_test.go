@@ -55,6 +55,8 @@ study.yaml:7:19: spec.sweeps[0].tasks[2]: cube accepts 64 ranks at most; got 125
 			`study.yaml:8:5: spec.sweeps[0].tasks: no trial is left: "tasks = nodes × tasksPerNode" is true for none of the 2 points of sweep "demo"`},
 		{"an environment without room", "  environments: [{name: here, nodes: 2}]\n  sweeps:\n  - apps: demo\n    nodes: 4\n",
 			`study.yaml:7:5: spec.sweeps[0]: no trial is left: "the environment has the nodes" is true for none of the 1 points of sweep "demo"`},
+		{"bound ranks with more threads than cores", "  sweeps:\n  - apps: demo\n    threads: [2, 4]\n    coresPerTask: 1\n    bindTo: core\n",
+			`study.yaml:8:5: spec.sweeps[0].coresPerTask: no trial is left: "threads ≤ coresPerTask where ranks are bound to cores" is true for none of the 2 points of sweep "demo"`},
 		{"a constraint that is never true", "  sweeps:\n  - apps: demo\n    nodes: [1, 2]\n    constraints:\n    - nodes > 1\n    - nodes > 2\n",
 			`study.yaml:10:7: spec.sweeps[0].constraints[1]: no trial is left: "nodes > 2" is true for none of the 2 points of sweep "demo"`},
 		{"constraints that leave nothing together", "  sweeps:\n  - apps: demo\n    nodes: [1, 2, 3, 4]\n    constraints: [nodes > 1, nodes < 4, nodes != 2, nodes != 3]\n",

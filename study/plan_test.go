@@ -222,6 +222,27 @@ func TestLayoutsAreDerived(t *testing.T) {
 	}
 }
 
+func TestBoundRanksHaveCoresForTheirThreads(t *testing.T) {
+	t.Parallel()
+	const axes = "threads: [1, 2, 4], coresPerTask: [1, 2], bindTo: [none, core]"
+	for _, c := range []struct {
+		name, sweep string
+		want        int
+	}{
+		{"threads without a core of their own are left out where ranks are bound to cores", axes, 6 + 3},
+		{"oversubscribe allows them", axes + ", run: {oversubscribe: true}", 12},
+		{"cores follow the threads where they are not given", "threads: [1, 2, 4], bindTo: core", 3},
+		{"ranks bound to sockets share cores", "threads: 4, coresPerTask: 1, bindTo: socket", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if n := len(trials(t, "  sweeps:\n  - {apps: demo, "+c.sweep+"}\n")); n != c.want {
+				t.Errorf("got %d trials, want %d", n, c.want)
+			}
+		})
+	}
+}
+
 func TestATrialHasAValueForEveryParameter(t *testing.T) {
 	t.Parallel()
 	all := trials(t, "  order: listed\n  sweeps:\n  - {apps: [demo, grid], parameters: {cells: 7.0}}\n")

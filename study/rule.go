@@ -27,6 +27,9 @@ type view struct {
 	steps uint64 // that constraints have taken so far
 }
 
+// bindCore is the value of bindTo with which a rank cannot leave its cores.
+const bindCore = "core"
+
 // addRules adds the rules that every study has.
 func (c *compiler) addRules() {
 	s := c.sweep
@@ -62,6 +65,10 @@ func (c *compiler) addRules() {
 				have := int64(v.environments[v.env].CoresPerNode)
 				return have == 0 || v.perNode <= have && v.cores <= have && v.perNode*v.cores <= have
 			})
+	}
+	if !oversubscribe && s.gives(slotBindTo) && s.gives(slotCores) {
+		add("threads ≤ coresPerTask where ranks are bound to cores", s.at.Key("coresPerTask"), s.reads(slotBindTo, slotThreads, slotCores),
+			func(v *view) bool { return v.bindTo != bindCore || v.threads <= v.cores })
 	}
 }
 
