@@ -33,14 +33,14 @@ var embedded embed.FS
 
 // Catalog is a set of applications by name. It is not changed after Load.
 type Catalog struct {
-	apps map[string]*spec.Application
+	apps map[string]*spec.Document
 }
 
 // Load reads the embedded applications and those in the folders given; each
 // folder holds NAME/app.yaml. A later folder wins over an earlier one. The
 // error joins the faults of all files.
 func Load(dirs ...string) (*Catalog, error) {
-	c := &Catalog{apps: map[string]*spec.Application{}}
+	c := &Catalog{apps: map[string]*spec.Document{}}
 	builtin, err := fs.Sub(embedded, "apps")
 	if err != nil {
 		return nil, err
@@ -71,24 +71,25 @@ func (c *Catalog) add(dir fs.FS, at string) error {
 	}
 	var errs []error
 	for _, file := range files {
-		app, err := load(dir, file, path.Join(at, file))
+		doc, err := load(dir, file, path.Join(at, file))
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		c.apps[app.Metadata.Name] = app
+		c.apps[doc.Object.Head().Metadata.Name] = doc
 	}
 	return errors.Join(errs...)
 }
 
-// load reads one application and its decks.
-func load(dir fs.FS, file, name string) (*spec.Application, error) {
+// load reads one application and its decks. The error has the faults of both,
+// and of templates and rules.
+func load(dir fs.FS, file, name string) (*spec.Document, error) {
 	data, err := fs.ReadFile(dir, file)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	doc, err := spec.Decode(name, data)
-	if err != nil {
+	if doc == nil {
 		return nil, err
 	}
 	app, ok := doc.Object.(*spec.Application)
@@ -111,17 +112,18 @@ func load(dir fs.FS, file, name string) (*spec.Application, error) {
 		}
 		d.Content = string(b)
 	}
-	return app, doc.Fail(append(faults, Check(app, "")...))
+	return doc, doc.Fail(append(faults, Check(app, "")...))
 }
 
 // Check lists what is wrong with an application beyond what its types say:
-// templates that do not parse and output rules that do not compile. The paths
-// begin at the one given.
+// templates that do not parse or read what no trial has, and output rules that
+// do not compile. The paths begin at the one given.
 func Check(app *spec.Application, at spec.Path) (faults []spec.Fault) {
 	at = at.Key("spec")
-	for p, text := range templates(app, at) {
-		if _, err := parse(text); err != nil {
-			faults = append(faults, spec.Faultf(p, "%v", err))
+	known := append(slices.Sorted(maps.Keys(app.Spec.Parameters)), own...)
+	for p, text := range texts(app, at) {
+		for _, problem := range checkTemplate(text, known) {
+			faults = append(faults, spec.Faultf(p, "%s", problem))
 		}
 	}
 	if _, err := read.New(app.Metadata.Name, app.Spec.Output); err != nil {
@@ -133,9 +135,15 @@ func Check(app *spec.Application, at spec.Path) (faults []spec.Fault) {
 // App gives the application of that name, decks included. It is not to be
 // changed.
 func (c *Catalog) App(name string) (*spec.Application, bool) {
-	a, ok := c.apps[name]
-	return a, ok
+	doc, ok := c.apps[name]
+	if !ok {
+		return nil, false
+	}
+	return doc.Object.(*spec.Application), true
 }
+
+// Document gives the file of an application that the catalog has.
+func (c *Catalog) Document(name string) *spec.Document { return c.apps[name] }
 
 // Names lists the applications in alphabetical order.
 func (c *Catalog) Names() []string { return slices.Sorted(maps.Keys(c.apps)) }

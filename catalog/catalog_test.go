@@ -3,6 +3,7 @@
 package catalog_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,7 +36,19 @@ func TestLoadRefusesWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, app, want string }{
 		{"a template that does not parse", "spec: {description: x, command: ['{{.n']}\n",
-			"app.yaml:4:34: spec.command[0]: template"},
+			"app.yaml:4:34: spec.command[0]: unclosed action"},
+		{"a template that reads what there is not", "spec:\n  description: x\n  parameters: {cells: {type: int}}\n  command: [x, '{{.cels}}']\n",
+			`app.yaml:7:16: spec.command[1]: unknown name "cels"; did you mean "cells"?`},
+		{"a template that reads what there is not where it is not asked", "spec: {description: x, command: ['{{if .nodes}}x{{else if $.nope}}{{end}}']}\n",
+			`app.yaml:4:34: spec.command[0]: unknown name "nope"; known: "coresPerTask", "nodes", "tasks", "tasksPerNode" or "threads"`},
+		{"a template that reads a part of a number", "spec: {description: x, problem: '{{add .nodes .tasks.n}}'}\n",
+			`app.yaml:4:24: spec.problem: unknown name "tasks.n"`},
+		{"a template that has lost its dot", "spec: {description: x, command: ['{{range seq .tasks}}{{.nodes}}{{end}}']}\n",
+			"app.yaml:4:34: spec.command[0]: inside range and with .nodes is not the trial's; want $.nodes"},
+		{"a deck with an unknown name in a template of its own", "spec:\n  description: x\n  decks:\n  - path: in.txt\n    content: |\n      a\n      {{define \"b\"}}{{.nope}}{{end}}{{template \"b\" .}}\n",
+			`app.yaml:7:5: spec.decks[0]: line 2: unknown name "nope"`},
+		{"an unknown function", "spec: {description: x, env: {A: '{{power 2 .nodes}}'}}\n",
+			`app.yaml:4:30: spec.env.A: function "power" not defined`},
 		{"a deck that is not there", "spec:\n  description: x\n  decks: [{path: in.txt}]\n",
 			"spec.decks[0]: reading the deck: "},
 		{"a deck outside the folder", "spec:\n  description: x\n  decks: [{path: ../in.txt}]\n",
@@ -65,6 +78,36 @@ func TestLoadRefusesWhatIsWrong(t *testing.T) {
 				t.Errorf("got %v, want an error with %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestFaultsOfTypesTemplatesAndRulesComeAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := catalog.Load(folder(t, "mine", map[string]string{"app.yaml": appHead + `spec:
+  description: x
+  licence: MIT
+  parameters:
+    n: {type: integer, default: 1}
+  command: [x, '{{.n}}', '{{.m}}']
+  decks: [{path: in.txt}]
+  output:
+    metrics: [{name: a, match: '('}, {name: b, match: 'b (\d+)', from: b.txt}]
+`}))
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	var got []string
+	for line := range strings.Lines(err.Error()) {
+		_, fault, _ := strings.Cut(line, "/mine/")
+		fault, _, _ = strings.Cut(strings.TrimSpace(fault), ";")
+		got = append(got, strings.Join(strings.Fields(fault)[:2], " "))
+	}
+	want := []string{
+		"app.yaml:6:3: spec.licence:", "app.yaml:8:9: spec.parameters.n.type:", "app.yaml:9:26: spec.command[2]:",
+		"app.yaml:10:11: spec.decks[0]:", "app.yaml:12:25: spec.output.metrics[0].match:", "app.yaml:12:66: spec.output.metrics[1].from:",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("got other faults (-want +got):\n%s\n%v", diff, err)
 	}
 }
 
@@ -143,8 +186,8 @@ func TestRenderFillsEveryTemplate(t *testing.T) {
 func TestRenderRefusesWhatCannotBeFilled(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, template, want string }{
-		{"an unknown parameter", "{{.m}}", `map has no entry for key "m"`},
-		{"a division by zero", "{{div 1 0}}", "division by zero"},
+		{"a division by zero", "{{div 1 0}}", "rendering command[0] of mine: <div 1 0>: error calling div: division by zero"},
+		{"a command of which nothing is left", "{{if false}}x{{end}}", "rendering command of mine: nothing is left of it"},
 		{"a sum of text", `{{add "a" 1}}`, "got a, want a number"},
 		{"a list without end", "{{seq 1000000000}}", "want 0 to 1000000"},
 	} {
@@ -156,6 +199,68 @@ func TestRenderRefusesWhatCannotBeFilled(t *testing.T) {
 				t.Errorf("got %v, want an error with %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestWhatRendersToNothingIsNotStarted(t *testing.T) {
+	t.Parallel()
+	a := mine(t, `spec:
+  description: x
+  command: [x]
+  prepare: [['{{if gt .nodes 1}}scatter{{end}}'], [mesh]]
+  services: [{command: ['{{if gt .nodes 1}}serve{{end}}']}]
+  variants: [{name: v, mpi: none}]
+`)
+	for nodes, want := range map[int]*catalog.Rendered{
+		1: {Command: []string{"x"}, Prepare: [][]string{{"mesh"}}, Files: map[string]string{}},
+		2: {
+			Command: []string{"x"}, Prepare: [][]string{{"scatter"}, {"mesh"}}, Files: map[string]string{},
+			Services: []spec.Service{{Command: []string{"serve"}}},
+		},
+	} {
+		got, err := catalog.Render(a, &a.Spec.Variants[0], catalog.Config{Nodes: nodes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("on %d nodes (-want +got):\n%s", nodes, diff)
+		}
+	}
+}
+
+func TestTemplatesAreThoseOfTheVariant(t *testing.T) {
+	t.Parallel()
+	a := mine(t, `spec:
+  description: x
+  parameters: {n: {type: int, default: 1}, m: {type: int, default: 1}}
+  command: [x, '{{.n}}']
+  prepare: [[y, '{{.m}}']]
+  env: {A: '{{.n}}', B: '{{.m}}'}
+  decks: [{path: in.txt}, {path: raw, source: in.txt, verbatim: true}]
+  problem: "{{range $i := seq .n}}{{div $i $.m}}{{end}}"
+  variants:
+  - {name: v, mpi: none}
+  - {name: w, mpi: none, command: [z, '{{.tasks}}'], env: {A: '{{.nodes}}'}}
+`)
+	for i, want := range [][]string{
+		{"spec.command[1] [n]", "spec.prepare[0][1] [m]", "spec.env.A [n]", "spec.env.B [m]", "spec.problem [m n]", "spec.decks[0] [n tasks]"},
+		{"spec.prepare[0][1] [m]", "spec.env.B [m]", "spec.variants[1].command[1] [tasks]", "spec.variants[1].env.A [nodes]", "spec.problem [m n]", "spec.decks[0] [n tasks]"},
+	} {
+		all, err := catalog.Templates(a, &a.Spec.Variants[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, x := range all {
+			got = append(got, fmt.Sprintf("%s %s", x.Path, x.Names))
+			err := x.Try(catalog.Config{Parameters: map[string]spec.Value{"n": spec.Of(1), "m": spec.Of(0)}})
+			if fails := err != nil; fails != (x.Path == "spec.problem") {
+				t.Errorf("%s for m=0: %v", x.Path, err)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("the templates of %s differ (-want +got):\n%s", a.Spec.Variants[i].Name, diff)
+		}
 	}
 }
 

@@ -5,12 +5,10 @@ package catalog
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"math"
 	"slices"
 	"strings"
-	"text/template"
 
 	"github.com/converged-computing/ensemble/spec"
 )
@@ -106,30 +104,19 @@ func Accepts(app *spec.Application, c Config) error {
 
 // Render fills the templates of an application.
 func Render(app *spec.Application, v *spec.Variant, c Config) (*Rendered, error) {
-	data := map[string]any{
-		"nodes": c.Nodes, "tasks": c.Tasks, "tasksPerNode": c.TasksPerNode,
-		"threads": c.Threads, "coresPerTask": c.CoresPerTask,
-	}
-	for name, value := range c.Parameters {
-		switch x := value.Any().(type) {
-		case int64:
-			data[name] = int(x)
-		default:
-			data[name] = x
-		}
-	}
+	data := c.data()
 	s := &app.Spec
 	var errs []error
-	text := func(where, t string) string {
+	text := func(at spec.Path, t string) string {
 		out, err := render(t, data)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("rendering %s of %s: %w", where, app.Metadata.Name, err))
+			errs = append(errs, fmt.Errorf("rendering %s of %s: %w", at, app.Metadata.Name, err))
 		}
 		return out
 	}
-	argv := func(where string, args []string) (out []string) {
-		for _, a := range args {
-			if x := text(where, a); x != "" || a == "" {
+	argv := func(at spec.Path, args []string) (out []string) {
+		for i, a := range args {
+			if x := text(at.Index(i), a); x != "" || a == "" {
 				out = append(out, x)
 			}
 		}
@@ -143,12 +130,18 @@ func Render(app *spec.Application, v *spec.Variant, c Config) (*Rendered, error)
 		prepare = v.Prepare
 	}
 	r := &Rendered{Command: argv("command", command), Files: map[string]string{}, Problem: text("problem", s.Problem)}
-	for _, p := range prepare {
-		r.Prepare = append(r.Prepare, argv("prepare", p))
+	if len(r.Command) == 0 && len(errs) == 0 {
+		errs = append(errs, fmt.Errorf("rendering command of %s: nothing is left of it", app.Metadata.Name))
 	}
-	for _, service := range s.Services {
-		service.Command = argv("services", service.Command)
-		r.Services = append(r.Services, service)
+	for i, p := range prepare {
+		if args := argv(spec.Path("prepare").Index(i), p); len(args) > 0 {
+			r.Prepare = append(r.Prepare, args)
+		}
+	}
+	for i, service := range s.Services {
+		if service.Command = argv(spec.Path("services").Index(i), service.Command); len(service.Command) > 0 {
+			r.Services = append(r.Services, service)
+		}
 	}
 	env := maps.Clone(s.Env)
 	if env == nil {
@@ -156,161 +149,31 @@ func Render(app *spec.Application, v *spec.Variant, c Config) (*Rendered, error)
 	}
 	maps.Copy(env, v.Env)
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		r.Env = append(r.Env, name+"="+text("env", env[name]))
+		r.Env = append(r.Env, name+"="+text(spec.Path("env").Key(name), env[name]))
 	}
 	for _, d := range s.Decks {
 		if d.Verbatim {
 			r.Files[d.Path] = d.Content
 			continue
 		}
-		r.Files[d.Path] = text("the deck "+d.Path, d.Content)
+		r.Files[d.Path] = text(spec.Path("the deck "+d.Path), d.Content)
 	}
 	return r, errors.Join(errs...)
 }
 
-// templates gives every template of an application with its path.
-func templates(app *spec.Application, at spec.Path) iter.Seq2[spec.Path, string] {
-	return func(yield func(spec.Path, string) bool) {
-		ok := true
-		one := func(p spec.Path, text string) { ok = ok && yield(p, text) }
-		list := func(p spec.Path, args []string) {
-			for i, a := range args {
-				one(p.Index(i), a)
-			}
-		}
-		lists := func(p spec.Path, all [][]string) {
-			for i, args := range all {
-				list(p.Index(i), args)
-			}
-		}
-		env := func(p spec.Path, m map[string]string) {
-			for _, name := range slices.Sorted(maps.Keys(m)) {
-				one(p.Key(name), m[name])
-			}
-		}
-		s := &app.Spec
-		list(at.Key("command"), s.Command)
-		lists(at.Key("prepare"), s.Prepare)
-		for i, service := range s.Services {
-			list(at.Key("services").Index(i).Key("command"), service.Command)
-		}
-		env(at.Key("env"), s.Env)
-		for i, v := range s.Variants {
-			p := at.Key("variants").Index(i)
-			list(p.Key("command"), v.Command)
-			lists(p.Key("prepare"), v.Prepare)
-			env(p.Key("env"), v.Env)
-		}
-		one(at.Key("problem"), s.Problem)
-		for i, d := range s.Decks {
-			if !d.Verbatim {
-				one(at.Key("decks").Index(i), d.Content)
-			}
+// data gives what templates read, by name.
+func (c *Config) data() map[string]any {
+	data := map[string]any{
+		"nodes": c.Nodes, "tasks": c.Tasks, "tasksPerNode": c.TasksPerNode,
+		"threads": c.Threads, "coresPerTask": c.CoresPerTask,
+	}
+	for name, value := range c.Parameters {
+		switch x := value.Any().(type) {
+		case int64:
+			data[name] = int(x)
+		default:
+			data[name] = x
 		}
 	}
-}
-
-// maxText bounds one rendered deck.
-const maxText = 64 << 20
-
-func parse(text string) (*template.Template, error) {
-	return template.New("").Option("missingkey=error").Funcs(functions).Parse(text)
-}
-
-func render(text string, data map[string]any) (string, error) {
-	if !strings.Contains(text, "{{") {
-		return text, nil
-	}
-	t, err := parse(text)
-	if err != nil {
-		return "", err
-	}
-	var b bounded
-	if err := t.Execute(&b, data); err != nil {
-		return "", err
-	}
-	return b.String(), nil
-}
-
-// bounded is a strings.Builder that refuses to grow beyond maxText.
-type bounded struct{ strings.Builder }
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > maxText {
-		return 0, fmt.Errorf("the text is longer than %d bytes", maxText)
-	}
-	return b.Builder.Write(p)
-}
-
-// functions are the arithmetic of templates. Integers stay integers: div is
-// then the quotient without a remainder.
-var functions = template.FuncMap{
-	"add": func(a, b any) (any, error) {
-		return arithmetic(a, b, func(a, b int) (int, error) { return a + b, nil }, func(a, b float64) float64 { return a + b })
-	},
-	"sub": func(a, b any) (any, error) {
-		return arithmetic(a, b, func(a, b int) (int, error) { return a - b, nil }, func(a, b float64) float64 { return a - b })
-	},
-	"mul": func(a, b any) (any, error) {
-		return arithmetic(a, b, func(a, b int) (int, error) { return a * b, nil }, func(a, b float64) float64 { return a * b })
-	},
-	"div": func(a, b any) (any, error) {
-		return arithmetic(a, b, func(a, b int) (int, error) {
-			if b == 0 {
-				return 0, errors.New("division by zero")
-			}
-			return a / b, nil
-		}, func(a, b float64) float64 { return a / b })
-	},
-	"mod": func(a, b int) (int, error) {
-		if b == 0 {
-			return 0, errors.New("division by zero")
-		}
-		return a % b, nil
-	},
-	"min": func(a, b any) (any, error) {
-		return arithmetic(a, b, func(a, b int) (int, error) { return min(a, b), nil }, math.Min)
-	},
-	"max": func(a, b any) (any, error) {
-		return arithmetic(a, b, func(a, b int) (int, error) { return max(a, b), nil }, math.Max)
-	},
-	"float": func(a any) (float64, error) { return number(a) },
-	"seq": func(n int) ([]int, error) {
-		if n < 0 || n > 1_000_000 {
-			return nil, fmt.Errorf("seq %d: want 0 to 1000000", n)
-		}
-		s := make([]int, n)
-		for i := range s {
-			s[i] = i
-		}
-		return s, nil
-	},
-}
-
-func arithmetic(a, b any, ints func(a, b int) (int, error), floats func(a, b float64) float64) (any, error) {
-	if x, ok := a.(int); ok {
-		if y, ok := b.(int); ok {
-			return ints(x, y)
-		}
-	}
-	x, err := number(a)
-	if err != nil {
-		return nil, err
-	}
-	y, err := number(b)
-	if err != nil {
-		return nil, err
-	}
-	return floats(x, y), nil
-}
-
-func number(v any) (float64, error) {
-	switch v := v.(type) {
-	case int:
-		return float64(v), nil
-	case float64:
-		return v, nil
-	default:
-		return 0, fmt.Errorf("got %v, want a number", v)
-	}
+	return data
 }

@@ -17,6 +17,15 @@ type Document struct {
 	Object    Object
 	positions map[Path]position
 	faults    []Fault // found by Decode
+	parts     map[Path]*Document
+}
+
+// Include says that what faults find at a path is another document.
+func (d *Document) Include(at Path, part *Document) {
+	if d.parts == nil {
+		d.parts = map[Path]*Document{}
+	}
+	d.parts[at] = part
 }
 
 // Decode reads one file of any kind. The error is a *FileError with every
@@ -128,11 +137,23 @@ func (d *Document) Fail(faults []Fault) error {
 	}
 	for i := range faults {
 		if f := &faults[i]; f.Line == 0 {
-			f.Line, f.Column = d.At(f.Path)
+			d.locate(f)
 		}
 	}
 	sortFaults(faults)
 	return &FileError{File: d.File, Faults: faults}
+}
+
+// locate gives a fault its position, in the document that it is about.
+func (d *Document) locate(f *Fault) {
+	for at, part := range d.parts {
+		if at.holds(f.Path) {
+			f.File, f.Path = part.File, Path(strings.TrimPrefix(string(f.Path[len(at):]), "."))
+			d = part
+			break
+		}
+	}
+	f.Line, f.Column = d.At(f.Path)
 }
 
 // describe names a value's type for a message.

@@ -40,6 +40,8 @@ func (p Path) parent() Path {
 
 // Fault is one thing that is wrong with a file.
 type Fault struct {
+	// File is where it is; empty for the file of the FileError around it.
+	File string
 	// Path is the field; empty for the document itself.
 	Path Path
 	// Line and Column count from 1; both are 0 while unknown.
@@ -67,7 +69,7 @@ func (e *FileError) Error() string {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		b.WriteString(e.File)
+		b.WriteString(cmp.Or(f.File, e.File))
 		if f.Line > 0 {
 			fmt.Fprintf(&b, ":%d:%d", f.Line, f.Column)
 		}
@@ -80,10 +82,10 @@ func (e *FileError) Error() string {
 	return b.String()
 }
 
-// sortFaults puts faults in the order of the file.
+// sortFaults puts faults in the order of the file, and of other files after it.
 func sortFaults(fs []Fault) {
 	slices.SortStableFunc(fs, func(a, b Fault) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
 			cmp.Compare(a.Path, b.Path))
 	})
 }

@@ -37,8 +37,8 @@ const maxTrials = 1 << 30
 // What is wrong with the ensemble comes as one *spec.FileError, whose faults
 // have paths as in an Ensemble's file but no positions; [Locate] adds these. A
 // plan without a trial is a fault, which says what leaves none.
-// Every point that may be planned is checked, so that the trials of a plan have
-// no errors any more. The only other error is ctx.Err().
+// Every point that may be planned is checked, and the templates of every trial
+// are tried, so that the trials of a plan have no errors any more. The only other error is ctx.Err().
 func New(ctx context.Context, e *spec.EnsembleSpec, environment string) (*Plan, error) {
 	study := spec.Study{Spec: e.Study}
 	study.Spec.Sweeps = slices.Clone(e.Study.Sweeps)
@@ -74,6 +74,11 @@ func New(ctx context.Context, e *spec.EnsembleSpec, environment string) (*Plan, 
 	p.blocks = blocks(p.study.Order, p.sweeps)
 	if err := p.spend(ctx); err != nil {
 		return nil, err
+	}
+	if faults, err := p.tryTemplates(ctx, e.Applications); err != nil {
+		return nil, err
+	} else if len(faults) > 0 {
+		return nil, fail(faults...)
 	}
 	return p, p.checkLeft(in.at)
 }

@@ -26,7 +26,7 @@ func Resolve(ctx context.Context, doc *spec.Document, cat *catalog.Catalog) (*sp
 		in := own(&o.Spec, "")
 		var faults []spec.Fault
 		for i := range o.Spec.Applications {
-			faults = append(faults, catalog.Check(&o.Spec.Applications[i], spec.Path("spec").Key("applications").Index(i))...)
+			faults = append(faults, catalog.Check(&o.Spec.Applications[i], applicationsPath.Index(i))...)
 		}
 		wrong, err := check(ctx, &o.Spec.Study, in)
 		if err != nil {
@@ -53,6 +53,7 @@ func Resolve(ctx context.Context, doc *spec.Document, cat *catalog.Catalog) (*sp
 				name := v.String()
 				if app, ok := cat.App(name); ok && !slices.Contains(used, name) {
 					used = append(used, name)
+					doc.Include(applicationsPath.Index(len(e.Spec.Applications)), cat.Document(name))
 					e.Spec.Applications = append(e.Spec.Applications, *app)
 				}
 			}
@@ -63,6 +64,9 @@ func Resolve(ctx context.Context, doc *spec.Document, cat *catalog.Catalog) (*sp
 			doc.Object.Head().Kind, spec.KindStudy, spec.KindEnsemble)})
 	}
 }
+
+// applicationsPath is where an ensemble has its applications.
+const applicationsPath spec.Path = "spec.applications"
 
 // check compiles a study and makes sure that every sweep has a trial. The error
 // is ctx.Err().
