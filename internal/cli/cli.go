@@ -162,13 +162,8 @@ machine lacks something; 4 a service or the storage failed; 130 interrupted.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			return unknownCommand(c, args[0])
-		},
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args:          subcommand,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
@@ -182,7 +177,12 @@ machine lacks something; 4 a service or the storage failed; 130 interrupted.`,
 		newApps(e), newDoctor(e), newParse(e), newPlan(e), newRun(e), newStatus(e),
 		newRecords(e), newReport(e), newSchema(e), newSupervise(),
 	)
+	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
+		if c.HasSubCommands() { // cobra explains such a command whatever it is given
+			c.Args, c.RunE = subcommand, func(c *cobra.Command, _ []string) error { return c.Help() }
+			continue
+		}
 		if args := c.Args; args != nil {
 			c.Args = func(c *cobra.Command, a []string) error {
 				if err := args(c, a); err != nil {
@@ -202,19 +202,33 @@ func newHelp() *cobra.Command {
 		Short: "Explain a command",
 		RunE: func(c *cobra.Command, args []string) error {
 			found, rest, err := c.Root().Find(args)
-			if err != nil || len(rest) > 0 {
+			switch {
+			case err != nil:
 				return unknownCommand(c.Root(), args[0])
+			case len(rest) > 0 && found.HasSubCommands():
+				return unknownCommand(found, rest[0])
+			case len(rest) > 0:
+				return input(fmt.Errorf("%q has no commands of its own; got %q", found.CommandPath(), rest[0]))
 			}
 			return found.Help()
 		},
 	}
 }
 
-func unknownCommand(root *cobra.Command, name string) error {
+// subcommand wants no argument of a command that has commands below it: one that
+// got here is none of them.
+func subcommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return unknownCommand(c, args[0])
+}
+
+func unknownCommand(above *cobra.Command, name string) error {
 	var names []string
-	for _, sub := range root.Commands() {
-		if sub.IsAvailableCommand() {
-			names = append(names, sub.Name())
+	for _, c := range above.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
 		}
 	}
 	return input(errors.New(spec.Unknown("command", name, names)))

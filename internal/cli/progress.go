@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,11 +91,20 @@ func remaining(s run.Standing, total int, elapsed time.Duration) time.Duration {
 	return time.Duration(float64(elapsed) / float64(here) * float64(total-s.Settled))
 }
 
+// expected is when what takes so long ends; nil is unknown.
+func expected(now time.Time, remaining time.Duration) *time.Time {
+	if remaining <= 0 {
+		return nil
+	}
+	end := now.Add(remaining)
+	return &end
+}
+
 // took gives the time of an attempt's launcher, without what was done around it.
 func took(d run.Dir) func(job string, attempt int) (time.Duration, bool) {
 	return func(job string, attempt int) (time.Duration, bool) {
 		var exit run.Exit
-		err := run.ReadJSON(run.Dir(d.Attempt(job, attempt)).Path(run.ExitFile), &exit)
+		err := run.ReadJSON(filepath.Join(d.Attempt(job, attempt), run.ExitFile), &exit)
 		return exit.Finish.Sub(exit.Start), err == nil && !exit.Start.IsZero() && !exit.Finish.IsZero()
 	}
 }
@@ -127,9 +137,8 @@ func (p *progress) Event(job *ensemble.Job, e ensemble.Event, s run.Standing) {
 	}
 	if p.bars != nil {
 		p.all.SetCurrent(int64(s.Settled))
-		if left := remaining(s, p.total, time.Since(p.begin)); e.Name == ensemble.Finish && left > 0 {
-			end := time.Now().Add(left)
-			p.end.Store(&end)
+		if e.Name == ensemble.Finish {
+			p.end.Store(expected(time.Now(), remaining(s, p.total, time.Since(p.begin))))
 		}
 	}
 }
@@ -138,7 +147,11 @@ func (p *progress) Event(job *ensemble.Job, e ensemble.Event, s run.Standing) {
 func (p *progress) finished(title string, e ensemble.Event, s run.Standing) string {
 	text := fmt.Sprintf("[%d/%d] %s: %s", s.Settled, p.total, title, e.Status)
 	if d, ok := p.took(e.Job, e.Attempt); ok {
-		text += fmt.Sprintf(" in %.1f s", d.Seconds())
+		digits := 1
+		if d < time.Second {
+			digits = 3
+		}
+		text += fmt.Sprintf(" in %.*f s", digits, d.Seconds())
 	}
 	if e.Reason != "" && e.Reason != string(e.Status) {
 		text += ": " + e.Reason

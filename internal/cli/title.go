@@ -25,6 +25,10 @@ type variety struct {
 	untold map[string]bool
 }
 
+// manyValues bounds what is kept: in a large study the first of its problems show
+// what their names do not tell.
+const manyValues = 1 << 14
+
 // feature is one thing that a title can say of a job; the text of what goes
 // without saying is empty.
 type feature struct{ name, text string }
@@ -62,8 +66,9 @@ func (t titles) add(job *ensemble.Job) {
 		at := [2]string{job.Problem, name}
 		if text, ok := v.values[at]; ok && text != value.String() {
 			v.untold[name] = true
+		} else if !ok && len(v.values) < manyValues {
+			v.values[at] = value.String()
 		}
-		v.values[at] = value.String()
 	}
 	for _, f := range all {
 		if first, ok := v.first[f.name]; ok && first != f.text {
