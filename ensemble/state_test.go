@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/spec"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -141,6 +142,36 @@ func TestIDsAreNamesOfDirectories(t *testing.T) {
 		if err := ensemble.CheckID(id); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestAJobThatNobodyCanCarryOutIsRefused(t *testing.T) {
+	t.Parallel()
+	good := []string{"true"}
+	for _, c := range []struct {
+		name   string
+		launch ensemble.Launch
+		want   string
+	}{
+		{"a job with commands of every kind is fine", ensemble.Launch{Command: good, Before: [][]string{good}, Prepare: [][]string{good},
+			After: [][]string{good}, Services: []spec.Service{{Command: good}}}, ""},
+		{"no command", ensemble.Launch{}, "job j: got the command [], want a program and its arguments"},
+		{"a command whose program a template left empty", ensemble.Launch{Command: []string{"", "-x"}}, `got the command ["" "-x"]`},
+		{"an empty command before it", ensemble.Launch{Command: good, Before: [][]string{{}}}, "got the command []"},
+		{"an empty preparation", ensemble.Launch{Command: good, Prepare: [][]string{{}}}, "got the command []"},
+		{"an empty command after it", ensemble.Launch{Command: good, After: [][]string{{}}}, "got the command []"},
+		{"an empty service", ensemble.Launch{Command: good, Services: []spec.Service{{}}}, "got the command []"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			err := (&ensemble.Job{ID: "j", Launch: c.launch}).Check()
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+	if err := (&ensemble.Job{ID: "../j", Launch: ensemble.Launch{Command: good}}).Check(); err == nil {
+		t.Error("a job whose ID leads out of the run is taken")
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 // no test is judged by the time it takes.
 func command(t *testing.T, dir string, args ...string) (cmd *exec.Cmd, stdout, stderr *bytes.Buffer) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	cmd = exec.CommandContext(ctx, "ensemble", args...)
 	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
