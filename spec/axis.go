@@ -64,7 +64,7 @@ func (a *Axes) All() iter.Seq2[string, *Axis] {
 // Continuous says whether the axis is a range without steps: only samplers of
 // the unit cube can take points from it, unless it counts whole numbers.
 func (a *Axis) Continuous() bool {
-	return a.Range != nil && a.Range.By == 0 && a.Range.Times == 0
+	return a.Range != nil && a.Range.Continuous()
 }
 
 // Points gives the values of a list or of a range with steps; of a continuous

@@ -3,77 +3,12 @@
 package spec
 
 import (
-	"fmt"
 	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 )
-
-// Default fills what the file left out.
-func (a *Application) Default() {
-	s := &a.Spec
-	setDefault(&s.Scaling, ScalingStrong)
-	setDefault(&s.Ranks.Accept, RanksAny)
-	setDefault(&s.Ranks.Min, 1)
-	for i := range s.Decks {
-		setDefault(&s.Decks[i].Source, s.Decks[i].Path)
-	}
-	for i := range s.Output.Metrics {
-		m := &s.Output.Metrics[i]
-		setDefault(&m.Role, RoleDetail)
-		setDefault(&m.Take, TakeLast)
-		setDefault(&m.Scale, 1)
-	}
-}
-
-// Default fills what the file left out.
-func (s *Study) Default() { s.Spec.setDefaults() }
-
-// Default fills what the file left out.
-func (e *Ensemble) Default() {
-	for i := range e.Spec.Applications {
-		e.Spec.Applications[i].Default()
-	}
-	e.Spec.Study.setDefaults()
-}
-
-// Default fills what the file left out.
-func (e *Environment) Default() { e.Spec.setDefaults() }
-
-func (s *StudySpec) setDefaults() {
-	setDefault(&s.Repetitions, 1)
-	setDefault(&s.Order, OrderBlocked)
-	for i := range s.Environments {
-		s.Environments[i].setDefaults()
-	}
-	for i := range s.Sweeps {
-		w := &s.Sweeps[i]
-		if w.Name == "" && len(w.Apps.Values) == 1 {
-			w.Name = w.Apps.Values[0].String()
-		}
-		setDefault(&w.Name, fmt.Sprintf("sweep-%d", i+1))
-		setDefault(&w.Repetitions, s.Repetitions)
-		setDefault(&w.Sampler.Kind, SampleFull)
-		if w.Sampler.Kind == SampleCovering {
-			setDefault(&w.Sampler.Strength, 2)
-		}
-	}
-}
-
-func (e *EnvironmentSpec) setDefaults() {
-	if e.PricePerNodeHour > 0 {
-		setDefault(&e.Currency, "USD")
-	}
-}
-
-func setDefault[T comparable](p *T, v T) {
-	var zero T
-	if *p == zero {
-		*p = v
-	}
-}
 
 // Check lists the faults that the schema cannot express.
 func (a *Application) Check() []Fault { return a.check("") }
@@ -156,98 +91,6 @@ var parameterName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 // properties.
 var reserved = []string{"nodes", "tasks", "tasksPerNode", "threads", "coresPerTask",
 	"app", "variant", "environment", "mapBy", "bindTo", "parameters"}
-
-func (p *Parameter) check(at Path) (faults []Fault) {
-	add := func(p Path, format string, args ...any) { faults = append(faults, Faultf(p, format, args...)) }
-	number := p.Type == TypeInt || p.Type == TypeFloat
-	if !number && (p.Min != nil || p.Max != nil) {
-		add(at, "min and max go with type int or float, not %s", p.Type)
-	}
-	if p.Min != nil && p.Max != nil && *p.Min > *p.Max {
-		add(at.Key("max"), "got %g, want %g (min) at least", *p.Max, *p.Min)
-	}
-	if (p.Type == TypeEnum) != (len(p.Values) > 0) {
-		add(at, "type: enum and values: [choices] go together")
-	}
-	if p.Pattern != "" && p.Type != TypeString {
-		add(at.Key("pattern"), "pattern goes with type string, not %s", p.Type)
-	}
-	if p.Default != nil && len(faults) == 0 {
-		if err := p.Accepts(*p.Default); err != nil {
-			add(at.Key("default"), "%v", err)
-		}
-	}
-	return faults
-}
-
-// Accepts says what is wrong with a value for the parameter, if anything.
-func (p *Parameter) Accepts(v Value) error {
-	got := describeValue(v)
-	switch p.Type {
-	case TypeInt:
-		if _, ok := v.Int(); !ok {
-			return fmt.Errorf("got %s, want a whole number", got)
-		}
-	case TypeFloat:
-		if _, ok := v.Float(); !ok {
-			return fmt.Errorf("got %s, want a number", got)
-		}
-	case TypeEnum:
-		if !slices.Contains(p.Values, v) {
-			choices := make([]string, len(p.Values))
-			for i, c := range p.Values {
-				choices[i] = c.String()
-			}
-			return fmt.Errorf("got %s, want %s", got, OneOf(choices))
-		}
-	case TypeString:
-		s, ok := v.Any().(string)
-		if !ok {
-			return fmt.Errorf("got %s, want a string", got)
-		}
-		if p.Pattern != "" {
-			re, err := regexp.Compile(`^(?:` + p.Pattern + `)$`)
-			if err != nil {
-				return err
-			}
-			if !re.MatchString(s) {
-				return fmt.Errorf("got %s, want a match of %s", got, p.Pattern)
-			}
-		}
-	}
-	if f, ok := v.Float(); ok {
-		if p.Min != nil && f < *p.Min {
-			return fmt.Errorf("got %s, want %g at least", got, *p.Min)
-		}
-		if p.Max != nil && f > *p.Max {
-			return fmt.Errorf("got %s, want %g at most", got, *p.Max)
-		}
-	}
-	return nil
-}
-
-// Canonical gives a value the type of its parameter: 2.0 becomes 2 for an int,
-// and 2 becomes 2.0 for a float. A value that Accepts refuses stays as it is.
-func (t ParameterType) Canonical(v Value) Value {
-	switch t {
-	case TypeInt:
-		if i, ok := v.Int(); ok {
-			return Of(i)
-		}
-	case TypeFloat:
-		if f, ok := v.Float(); ok {
-			return Of(f)
-		}
-	}
-	return v
-}
-
-func describeValue(v Value) string {
-	if s, ok := v.Any().(string); ok {
-		return fmt.Sprintf("the string %q", s)
-	}
-	return "the value " + v.String()
-}
 
 // Check lists the faults that the schema cannot express.
 func (s *Study) Check() []Fault { return s.Spec.check("spec") }

@@ -92,14 +92,17 @@ func newObject(doc any) (Object, *Fault) {
 	kind, ok := m["kind"].(string)
 	if !ok {
 		f := Faultf("kind", "missing; want %s", OneOf(kinds()))
+		if got, given := m["kind"]; given {
+			f = Faultf("kind", "got %s, want %s", describe(got), OneOf(kinds()))
+		}
 		return nil, &f
 	}
-	make, ok := newByKind[Kind(kind)]
+	create, ok := newByKind[Kind(kind)]
 	if !ok {
 		f := Faultf("kind", "%s", Unknown("kind", Kind(kind), kinds()))
 		return nil, &f
 	}
-	o := make()
+	o := create()
 	o.Head().Kind = Kind(kind)
 	return o, nil
 }

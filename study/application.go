@@ -101,7 +101,7 @@ func (c *compiler) parameterFactor(x axis, a *spec.Axis, zipped bool) factor {
 			return f
 		}
 	}
-	if a.Range != nil && a.Continuous() {
+	if a.Continuous() {
 		whole := f.integer && !(a.Range.Log && c.takesIntervals()) && wholeNumbers(a.Range) <= maxLevels
 		switch {
 		case zipped:
@@ -154,7 +154,7 @@ func (c *compiler) lacks(app *application, name string, at spec.Path) {
 
 // checkInterval checks the type and the ends of a range without steps.
 func (c *compiler) checkInterval(app *application, name string, x axis, a *spec.Axis) bool {
-	if a.Range == nil || !a.Continuous() {
+	if !a.Continuous() {
 		return true
 	}
 	p := app.def.Spec.Parameters[name]

@@ -15,7 +15,8 @@ import (
 
 // patience is how many points of the unit cube are tried for each one that is
 // asked for, where rules remove some or several have the same levels; there are
-// minTries at least.
+// minTries at least. A Latin hypercube, which is in memory as a whole, has no
+// more than maxRows.
 const (
 	patience = 64
 	minTries = 1 << 16
@@ -56,12 +57,12 @@ func (s *sweep) drawUnits(ctx context.Context) error {
 func (c *cube) latin(ctx context.Context, count int) error {
 	start := c.mark()
 	for n := count; ; n *= 2 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		c.rewind(start)
 		found := 0
-		for _, u := range sample.LatinHypercube(n, len(c.dims), c.seed) {
+		for i, u := range sample.LatinHypercube(n, len(c.dims), c.seed) {
+			if i&0xfff == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
 			ok, err := c.take(u)
 			if err != nil {
 				return err
@@ -73,7 +74,7 @@ func (c *cube) latin(ctx context.Context, count int) error {
 				return nil
 			}
 		}
-		if 2*n > max(minTries, patience*count) || len(c.dims) == 0 {
+		if 2*n > min(max(minTries, patience*count), maxRows) || len(c.dims) == 0 {
 			return nil
 		}
 	}
