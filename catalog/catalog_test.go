@@ -3,6 +3,7 @@
 package catalog_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -335,6 +336,27 @@ func TestRanksAreHeldAgainstTheRule(t *testing.T) {
 				if err := catalog.Accepts(a, catalog.Config{Tasks: n, Parameters: params}); err == nil {
 					t.Errorf("%d ranks were accepted", n)
 				}
+			}
+		})
+	}
+}
+
+// A run directory holds the applications that it used.
+func TestEveryApplicationIsReadBackAsItWasWritten(t *testing.T) {
+	c := load(t)
+	for _, name := range c.Names() {
+		t.Run(name, func(t *testing.T) {
+			app, _ := c.App(name)
+			var b bytes.Buffer
+			if err := spec.Encode(&b, app); err != nil {
+				t.Fatal(err)
+			}
+			again, err := spec.Decode("again.yaml", b.Bytes())
+			if err != nil {
+				t.Fatalf("%v\n%s", err, b.Bytes())
+			}
+			if d := cmp.Diff(spec.Object(app), again.Object, cmp.AllowUnexported(spec.Value{})); d != "" {
+				t.Errorf("after a round trip (-before +after):\n%s", d)
 			}
 		})
 	}

@@ -3,10 +3,12 @@
 package spec
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -24,8 +26,10 @@ func Encode(w io.Writer, o Object) error {
 	if err != nil {
 		return fail(err)
 	}
-	var tree any
-	if err := yaml.UnmarshalWithOptions(b, &tree, yaml.UseOrderedMap()); err != nil {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	tree, err := ordered(d)
+	if err != nil {
 		return fail(err)
 	}
 	node, err := yaml.ValueToNode(tree, yaml.UseLiteralStyleIfMultiline(true))
@@ -41,6 +45,61 @@ func Encode(w io.Writer, o Object) error {
 		return fail(err)
 	}
 	return nil
+}
+
+// ordered reads a JSON value whose objects keep the order of their fields. The
+// YAML library reads JSON too, but takes 1e-14 for a string.
+func ordered(d *json.Decoder) (any, error) {
+	t, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t := t.(type) {
+	case json.Number:
+		if x, err := strconv.ParseInt(t.String(), 10, 64); err == nil {
+			return x, nil
+		}
+		if x, err := strconv.ParseUint(t.String(), 10, 64); err == nil {
+			return x, nil
+		}
+		return t.Float64()
+	case json.Delim:
+		if t == '[' {
+			return elements(d)
+		}
+		return fields(d)
+	}
+	return t, nil
+}
+
+func elements(d *json.Decoder) (any, error) {
+	list := []any{}
+	for d.More() {
+		v, err := ordered(d)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	_, err := d.Token()
+	return list, err
+}
+
+func fields(d *json.Decoder) (any, error) {
+	m := yaml.MapSlice{}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		v, err := ordered(d)
+		if err != nil {
+			return nil, err
+		}
+		m = append(m, yaml.MapItem{Key: key, Value: v})
+	}
+	_, err := d.Token()
+	return m, err
 }
 
 // decimal is a number in YAML's core schema that the library, both ways, takes
