@@ -19,21 +19,9 @@ import (
 
 // application launches the application and waits for it.
 func (s *supervisor) application() error {
-	file := filepath.Join(s.dir, rankFile)
-	argv, ranks, err := launchLine(&s.job, s.plan, file)
+	argv, err := s.line()
 	if err != nil {
 		return err
-	}
-	if ranks != "" {
-		if err := run.WriteFile(file, []byte(ranks)); err != nil {
-			return err
-		}
-	}
-	s.exit.Command = argv
-	if _, err := exec.LookPath(s.job.Launch.Command[0]); err != nil {
-		code := notFound
-		s.exit.ExitCode = &code
-		return failf(ensemble.Failed, "the command %q is not found", s.job.Launch.Command[0])
 	}
 	stdout, err := create(filepath.Join(s.dir, run.StdoutFile), os.O_WRONLY)
 	if err != nil {
@@ -45,9 +33,70 @@ func (s *supervisor) application() error {
 		return err
 	}
 	defer stderr.Close()
+	if err := s.idle(); err != nil {
+		return err
+	}
 
-	guard := s.plan.Whole && s.job.Policy.IdleWait >= 0
-	if guard {
+	around := s.tree.living() // services, and what the commands before left
+	s.tree.resetPeak()
+	used, before := s.tree.cpu(), look() // in this order: to add up takes time of its own
+	s.exit.Start = time.Now()
+	_, done, err := s.tree.start(argv, s.work, s.env, stdout, stderr)
+	if err != nil {
+		s.exit.Start = time.Time{}
+		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+			s.exit.ExitCode = new(notFound)
+		}
+		return failf(ensemble.Failed, "%q cannot be started: %v", argv[0], err)
+	}
+	s.reportStart()
+	samples := s.sample()
+	e, failed := s.await(done)
+	s.exit.Finish = e.at
+	s.fail(durable(stdout, stderr))
+	after := look()
+	s.measure(used, s.tree.cpu(), before, after)
+	s.fail(samples())
+	if s.describe(e.status); failed != nil {
+		return failed
+	}
+	if s.exit.LeftProcesses = s.tree.leftBeside(around, leaveGrace); s.exit.LeftProcesses > 0 {
+		s.exit.Flags = append(s.exit.Flags, "left-processes")
+	}
+	if e.status.Signaled() || e.status.ExitStatus() != 0 {
+		failed = failf(ensemble.Failed, "%s", describeEnd(e.status))
+		s.fail(full(s.dir))
+	}
+	return failed
+}
+
+// line gives what is executed, once it is clear that it can be.
+func (s *supervisor) line() ([]string, error) {
+	file := filepath.Join(s.dir, rankFile)
+	argv, ranks, err := launchLine(&s.job, s.plan, file)
+	if err != nil {
+		return nil, err
+	}
+	if ranks != "" {
+		if err := run.WriteFile(file, []byte(ranks)); err != nil {
+			return nil, err
+		}
+	}
+	s.exit.Command = argv
+	if _, err := exec.LookPath(s.job.Launch.Command[0]); err != nil {
+		s.exit.ExitCode = new(notFound)
+		return nil, failf(ensemble.Failed, "the command %q is not found", s.job.Launch.Command[0])
+	}
+	return argv, nil
+}
+
+// guarded says whether work of others matters: beside other jobs it cannot be
+// told from theirs.
+func (s *supervisor) guarded() bool { return s.plan.Whole && s.job.Policy.IdleWait >= 0 }
+
+// idle waits for an idle machine, where that matters.
+func (s *supervisor) idle() error {
+	if s.guarded() {
 		before, waited := waitIdle(s.job.Policy.Busy, s.job.Policy.IdleWait, s.stop, s.reportWait)
 		s.exit.Load = &run.Load{Before: before, WaitedSeconds: waited.Seconds()}
 	}
@@ -55,75 +104,50 @@ func (s *supervisor) application() error {
 	case <-s.stop:
 		return failf(ensemble.Cancelled, "cancelled before the application started")
 	default:
+		return nil
 	}
+}
 
-	around := s.tree.living() // services, and what the commands before left
-	s.tree.resetPeak()
-	used := s.tree.cpu()
-	busy, processors, busyErr := busyTime()
-	s.exit.Start = time.Now()
-	_, done, err := s.tree.start(argv, s.work, s.env, stdout, stderr)
-	if err != nil {
-		s.exit.Start = time.Time{}
-		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
-			code := notFound
-			s.exit.ExitCode = &code
-		}
-		return failf(ensemble.Failed, "%q cannot be started: %v", argv[0], err)
-	}
-	s.reportStart()
-	samples := s.sample()
-
-	var e end
-	var failed error
+// await waits for the end of the application, or ends it.
+func (s *supervisor) await(done <-chan end) (e end, failed error) {
 	over, release := limit(s.job.Policy.Timeout)
+	defer release()
 	select {
 	case e = <-done:
+		return e, nil
 	case <-over:
 		failed = failf(ensemble.Timeout, "the application took longer than %v", s.job.Policy.Timeout)
 	case <-s.stop:
 		failed = failf(ensemble.Cancelled, "cancelled")
 	}
-	release()
-	if failed != nil {
-		s.tree.clear(endGrace)
-		e = <-done
-	}
-	s.exit.Finish = e.at
-	s.fail(durable(stdout, stderr))
-	busyAfter, _, busyErr2 := busyTime()
-	now := s.tree.cpu()
-	s.fail(samples())
-	own := now.total() - used.total()
+	s.tree.clear(endGrace)
+	return <-done, failed
+}
+
+// measure says what the application used, and what others did meanwhile.
+func (s *supervisor) measure(from, to usage, before, after machine) {
 	s.exit.Resources = &run.Resources{
-		UserSeconds:   (now.user - used.user).Seconds(),
-		SystemSeconds: (now.system - used.system).Seconds(),
-		MaxRSSBytes:   now.maxRSS,
+		UserSeconds:   (to.user - from.user).Seconds(),
+		SystemSeconds: (to.system - from.system).Seconds(),
+		MaxRSSBytes:   to.maxRSS,
 	}
-	if guard && busyErr == nil && busyErr2 == nil {
-		others := busyAfter - busy - own
-		span := e.at.Sub(s.exit.Start)
-		s.exit.Load.During = share(others, span, processors)
-		if s.exit.Load.Before > s.job.Policy.Busy || others > noiseFloor && s.exit.Load.During > s.job.Policy.Busy {
-			s.exit.Flags = append(s.exit.Flags, "noisy")
-		}
+	if !s.guarded() || before.err != nil || after.err != nil {
+		return
 	}
-	if e.status.Signaled() {
-		s.exit.Signal = unix.SignalName(e.status.Signal())
-	} else {
-		code := e.status.ExitStatus()
-		s.exit.ExitCode = &code
+	others := after.busy - before.busy - (to.total() - from.total())
+	s.exit.Load.During = share(others, s.exit.Finish.Sub(s.exit.Start), before.processors)
+	if s.exit.Load.Before > s.job.Policy.Busy || others > noiseFloor && s.exit.Load.During > s.job.Policy.Busy {
+		s.exit.Flags = append(s.exit.Flags, "noisy")
 	}
-	if failed == nil { // or else it was ended, with all that it had
-		if s.exit.LeftProcesses = s.tree.leftBeside(around, leaveGrace); s.exit.LeftProcesses > 0 {
-			s.exit.Flags = append(s.exit.Flags, "left-processes")
-		}
+}
+
+// describe puts how the launcher ended into the exit.
+func (s *supervisor) describe(status unix.WaitStatus) {
+	if status.Signaled() {
+		s.exit.Signal = unix.SignalName(status.Signal())
+		return
 	}
-	if failed == nil && (e.status.Signaled() || e.status.ExitStatus() != 0) {
-		failed = failf(ensemble.Failed, "%s", describeEnd(e.status))
-		s.fail(full(s.dir))
-	}
-	return failed
+	s.exit.ExitCode = new(status.ExitStatus())
 }
 
 // full is an error where a file system has no space: an application that fails

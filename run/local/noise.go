@@ -16,21 +16,27 @@ const idleWindow = 100 * time.Millisecond
 // means anything: a few ticks.
 const noiseFloor = 50 * time.Millisecond
 
-// busyTime gives the time that all processors of the machine spent on work so
-// far, and how many there are. Waiting for storage is no work; time that a
-// hypervisor took away is.
-func busyTime() (busy time.Duration, processors int, err error) {
+// machine is the time that all processors of the machine spent on work so far,
+// and how many there are. Waiting for storage is no work; time that a hypervisor
+// took away is.
+type machine struct {
+	busy       time.Duration
+	processors int
+	err        error // where the kernel does not tell
+}
+
+func look() machine {
 	fs, err := procfs.NewDefaultFS()
 	if err != nil {
-		return 0, 0, err
+		return machine{err: err}
 	}
 	s, err := fs.Stat()
 	if err != nil {
-		return 0, 0, err
+		return machine{err: err}
 	}
 	c := s.CPUTotal
 	seconds := c.User + c.Nice + c.System + c.IRQ + c.SoftIRQ + c.Steal
-	return time.Duration(seconds * float64(time.Second)), len(s.CPU), nil
+	return machine{busy: time.Duration(seconds * float64(time.Second)), processors: len(s.CPU)}
 }
 
 // share gives the part of the machine, from 0 to 1, that a time of work over a
@@ -50,8 +56,8 @@ func waitIdle(busy float64, limit time.Duration, stop <-chan struct{}, waiting f
 	told := false
 	begin := time.Now()
 	for {
-		before, _, err := busyTime()
-		if err != nil {
+		before := look()
+		if before.err != nil {
 			return 0, time.Since(begin)
 		}
 		from := time.Now()
@@ -60,11 +66,11 @@ func waitIdle(busy float64, limit time.Duration, stop <-chan struct{}, waiting f
 			return last, time.Since(begin)
 		case <-time.After(idleWindow):
 		}
-		after, n, err := busyTime()
-		if err != nil {
+		after := look()
+		if after.err != nil {
 			return 0, time.Since(begin)
 		}
-		last = share(after-before, time.Since(from), n)
+		last = share(after.busy-before.busy, time.Since(from), after.processors)
 		if waited = time.Since(begin); last <= busy || waited >= limit {
 			return last, waited
 		}
