@@ -62,7 +62,8 @@ func TestACommandLineThatIsKilledGoesOnAndHasEveryRecordOnce(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		timer := time.AfterFunc(time.Duration(100+rng.IntN(700))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+		// Later and later, so that a slow machine comes to an end too.
+		timer := time.AfterFunc(time.Duration(100+rng.IntN(700)+20*kills)*time.Millisecond, func() { _ = cmd.Process.Kill() })
 		err := cmd.Wait()
 		timer.Stop()
 		if err == nil {
