@@ -135,7 +135,7 @@ func TestARunOnAFullDiskGoesOnWhenThereIsSpace(t *testing.T) {
 	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=300k"); err != nil {
 		t.Skipf("a small file system cannot be mounted: %v", err)
 	}
-	t.Cleanup(func() { _ = unix.Unmount(disk, 0) })
+	t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
 	cmd, _, stderr := command(t, dir, "--catalog", "apps", "run", "short.yaml")
 	if code := exitCodeOf(cmd.Run()); code != "4" {
 		t.Errorf("got exit code %s, want 4", code)
