@@ -28,14 +28,15 @@ import (
 // the file that cannot be read.
 func Records(ctx context.Context, d run.Dir, e *spec.Ensemble) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		readers := map[string]*read.Reader{}
-		for _, a := range e.Spec.Applications {
+		apps := map[string]known{}
+		for i := range e.Spec.Applications {
+			a := &e.Spec.Applications[i]
 			r, err := read.New(a.Metadata.Name, a.Spec.Output)
 			if err != nil {
 				yield(Record{}, err)
 				return
 			}
-			readers[a.Metadata.Name] = r
+			apps[a.Metadata.Name] = known{a, r}
 		}
 		submitted := map[string]time.Time{} // by job; its last submission
 		stop := errors.New("enough")
@@ -53,7 +54,7 @@ func Records(ctx context.Context, d run.Dir, e *spec.Ensemble) iter.Seq2[Record,
 			default:
 				return nil
 			}
-			r, err := attempt(ctx, d.Attempt(ev.Job, ev.Attempt), ev, readers)
+			r, err := attempt(ctx, d.Attempt(ev.Job, ev.Attempt), ev, apps)
 			if err != nil {
 				return err
 			}
@@ -70,9 +71,15 @@ func Records(ctx context.Context, d run.Dir, e *spec.Ensemble) iter.Seq2[Record,
 	}
 }
 
+// known is an application with the reader of its output.
+type known struct {
+	*spec.Application
+	reader *read.Reader
+}
+
 // attempt makes the record of one attempt from its directory and from the
 // event that ended it.
-func attempt(ctx context.Context, dir string, ev ensemble.Event, readers map[string]*read.Reader) (Record, error) {
+func attempt(ctx context.Context, dir string, ev ensemble.Event, apps map[string]known) (Record, error) {
 	var job ensemble.Job
 	var exit run.Exit
 	noJob, err := readJSON(filepath.Join(dir, run.JobFile), &job)
@@ -87,12 +94,13 @@ func attempt(ctx context.Context, dir string, ev ensemble.Event, readers map[str
 	// crash of the machine took along.
 	broken := noJob || noExit && ev.Status != ensemble.Lost
 	var out read.Run
-	if reader := readers[job.App]; reader != nil {
-		if out, err = reader.ReadFiles(ctx, run.Output(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	app := apps[job.App]
+	if app.reader != nil {
+		if out, err = app.reader.ReadFiles(ctx, run.Output(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			out = read.Run{Flags: []string{unreadable}} // the judge has said why
 		}
 	}
-	r := FromLog(out)
+	r := newRecord(out)
 	r.App, r.Variant, r.Environment, r.Group = job.App, job.Variant, job.Environment, job.Group
 	if job.Problem != "" {
 		r.Problem = job.Problem
@@ -111,6 +119,7 @@ func attempt(ctx context.Context, dir string, ev ensemble.Event, readers map[str
 	}
 	r.Times.Start, r.Times.Finish = exit.Start, exit.Finish
 	r.Load, r.Resources = exit.Load, exit.Resources
+	r.flagTime(app.Application)
 	return r, addSamples(&r, filepath.Join(dir, run.SamplesFile))
 }
 

@@ -14,6 +14,8 @@
 package measure
 
 import (
+	"slices"
+
 	"github.com/converged-computing/ensemble/catalog/read"
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/run"
@@ -47,8 +49,8 @@ type Record struct {
 	Reason   string          `json:"reason,omitempty"`
 	ExitCode *int            `json:"exit_code,omitempty"`
 	// Flags tell what to know before using the numbers: those of [run.Exit],
-	// unreadable (files of the attempt are missing or broken), and those of
-	// [read.Run].
+	// unreadable (files of the attempt are missing or broken), no-NAME (a success
+	// without the application's time of that name), and those of [read.Run].
 	Flags []string `json:"flags,omitempty"`
 	// Times are the submission, and the start and the finish as the launcher saw
 	// them.
@@ -63,17 +65,41 @@ type Record struct {
 	Series map[string]read.Series `json:"series,omitempty"`
 	Tables map[string]read.Table  `json:"tables,omitempty"`
 	// Load is the other work on the machine, as a share of it.
-	Load      *run.Load      `json:"load,omitempty"`
+	Load *run.Load `json:"load,omitempty"`
 	// Resources are what all processes of the attempt used.
 	Resources *run.Resources `json:"resources,omitempty"`
 }
 
-// FromLog makes a record of a run that was found in a log.
-func FromLog(r read.Run) Record {
+// FromLog makes a record of a run that was found in a log. The application is nil
+// where only a format is known.
+func FromLog(r read.Run, app *spec.Application) Record {
+	record := newRecord(r)
+	record.flagTime(app)
+	return record
+}
+
+func newRecord(r read.Run) Record {
 	return Record{
 		App: r.App, Problem: r.Problem, File: r.File, RunID: r.RunID, Iteration: r.Iteration,
 		Nodes: r.Nodes, Tasks: r.Tasks, Threads: r.Threads, Command: r.Command,
 		Status: ensemble.Status(r.Status), Reason: r.Reason, ExitCode: r.ExitCode, Flags: r.Flags,
 		Times: r.Times, Metrics: r.Metrics, Series: r.Series, Tables: r.Tables,
+	}
+}
+
+// flagTime flags a record that succeeded without the time that the application
+// reports by its own account, as no-NAME. Whether the job succeeded is for the
+// rules of success to say; but its time is missing where it is compared. Other
+// metrics are left out by many applications, depending on what they are asked to
+// do.
+func (r *Record) flagTime(app *spec.Application) {
+	if app == nil || r.Status != ensemble.Succeeded {
+		return
+	}
+	for _, m := range app.Spec.Output.Metrics {
+		flag := "no-" + m.Name
+		if _, ok := r.Metrics[m.Name]; !ok && m.Role == spec.RoleApplicationTime && !slices.Contains(r.Flags, flag) {
+			r.Flags = append(r.Flags, flag)
+		}
 	}
 }

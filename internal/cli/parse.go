@@ -51,9 +51,6 @@ where a log cannot be read.`,
 					break
 				}
 				rs, other, err := parseLog(c.Context(), e, r, cat, asked, file)
-				for i := range rs {
-					flagTime(&rs[i], asked)
-				}
 				records = append(records, rs...)
 				errs = append(errs, err)
 				if len(other) > 0 {
@@ -110,7 +107,7 @@ func parseLog(ctx context.Context, e *env, r *read.Reader, cat *catalog.Catalog,
 		if err != nil {
 			return records, nil, input(err)
 		}
-		records = append(records, measure.FromLog(run))
+		records = append(records, measure.FromLog(run, asked))
 	}
 	return records, head.others(cat, asked), nil
 }

@@ -124,12 +124,12 @@ func trialRow(t *study.Trial) []string {
 
 // writeSummary says what the plan has and what it has not.
 func writeSummary(w io.Writer, s *study.Summary) error {
-	fmt.Fprintf(w, "\n%d trials%s\n", s.Cost.Trials, costText(s.Cost))
+	fmt.Fprintf(w, "\n%s%s\n", plural(s.Cost.Trials, "trial"), costText(s.Cost))
 	if s.Cut.Trials > 0 {
-		fmt.Fprintf(w, "the budget (%s) leaves out %d trials%s\n", strings.Join(s.Limits, ", "), s.Cut.Trials, costText(s.Cut))
+		fmt.Fprintf(w, "the budget (%s) leaves out %s%s\n", strings.Join(s.Limits, ", "), plural(s.Cut.Trials, "trial"), costText(s.Cut))
 	}
 	for _, env := range s.Environments {
-		fmt.Fprintf(w, "  in %s: %d trials%s\n", env.Name, env.Cost.Trials, costText(env.Cost))
+		fmt.Fprintf(w, "  in %s: %s%s\n", env.Name, plural(env.Cost.Trials, "trial"), costText(env.Cost))
 	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

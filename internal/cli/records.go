@@ -4,9 +4,7 @@ package cli
 
 import (
 	"context"
-	"slices"
 
-	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/measure"
 	"github.com/converged-computing/ensemble/report"
 	"github.com/converged-computing/ensemble/run"
@@ -49,32 +47,13 @@ func newRecords(e *env) *cobra.Command {
 	return c
 }
 
-// allRecords gives the records of a run, flagged.
+// allRecords gives the records of a run.
 func allRecords(ctx context.Context, dir run.Dir, e *spec.Ensemble) (records []measure.Record, err error) {
-	apps := appsByName(e)
 	for r, err := range measure.Records(ctx, dir, e) {
 		if err != nil {
 			return nil, err
 		}
-		flagTime(&r, apps[r.App])
 		records = append(records, r)
 	}
 	return records, nil
-}
-
-// flagTime flags a record that succeeded without the time that the application
-// reports by its own account, as no-NAME. Whether the job succeeded is for the
-// rules of success to say; but its time is missing where it is compared. Other
-// metrics are left out by many applications, depending on what they are asked to
-// do.
-func flagTime(r *measure.Record, a *spec.Application) {
-	if a == nil || r.Status != ensemble.Succeeded {
-		return
-	}
-	for _, m := range a.Spec.Output.Metrics {
-		flag := "no-" + m.Name
-		if _, ok := r.Metrics[m.Name]; !ok && m.Role == spec.RoleApplicationTime && !slices.Contains(r.Flags, flag) {
-			r.Flags = append(r.Flags, flag)
-		}
-	}
 }

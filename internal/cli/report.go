@@ -25,8 +25,8 @@ func newReport(e *env) *cobra.Command {
 		Use:   "report RUN...",
 		Short: "Show what runs amount to: scaling, figures of merit, failures",
 		Long: `Show what runs amount to: strong scaling for each application and variant with
-95 % intervals, speed-up, efficiency, figures of merit, launch overhead, outliers
-and noise, and failures with their reasons.
+95 % intervals, speed-up, efficiency, figures of merit, the launcher's overhead,
+outliers and noise, and failures with their reasons.
 
 -o html is one page with figures that needs no network.`,
 		Args: cobra.MinimumNArgs(1),
