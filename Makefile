@@ -4,14 +4,15 @@
 # make test    installs what it needs, runs every test
 # make bench   measures what is claimed to be fast
 # make e2e     does both on a bare Debian system (as root, with debootstrap)
+# make mpi     builds the MPI profiling library for each MPI that is installed
 # make lint    go vet, gofmt, and golangci-lint where it is installed
 
 GO ?= go
 BIN := bin/ensemble
 # What tests need beside the applications of the catalog.
-TEST_PACKAGES := chromium
+TEST_PACKAGES := chromium gcc gfortran libopenmpi-dev libmpich-dev
 
-.PHONY: all build demo test test-deps bench e2e fuzz lint generate clean
+.PHONY: all build demo mpi test test-deps bench e2e fuzz lint generate clean
 
 all: build
 
@@ -27,6 +28,10 @@ demo: build
 	@$(BIN) report runs/demo -o html > runs/demo/report.html
 	@echo
 	@echo "The page is $(CURDIR)/runs/demo/report.html"
+
+mpi:
+	@hack/need-go
+	@$(GO) run ./mpi/internal/makempi
 
 test: test-deps
 	$(GO) vet ./...
