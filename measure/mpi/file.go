@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+
+package mpi
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ErrNone says that there is no profile.
+var ErrNone = errors.New("no rank left an MPI profile")
+
+// maxFile bounds the size of one rank's file in bytes, maxRanks their number.
+const (
+	maxFile  = 64 << 20
+	maxRanks = 1 << 16
+)
+
+// ReadDir reads the files RANK.PID.mpi of a directory. The error names the file
+// that makes no sense; it is ErrNone where there is none.
+func ReadDir(dir fs.FS) (*Profile, error) {
+	names, err := fs.Glob(dir, "*.mpi")
+	if err != nil {
+		return nil, err
+	}
+	if len(names) > maxRanks {
+		return nil, fmt.Errorf("reading MPI profiles: there are %d, want %d at most", len(names), maxRanks)
+	}
+	p := &Profile{}
+	for _, name := range names {
+		r, err := readFile(dir, name)
+		if errors.Is(err, errNotBegun) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the MPI profile %q: %w", name, err)
+		}
+		p.Ranks = append(p.Ranks, r)
+	}
+	if len(p.Ranks) == 0 {
+		return nil, ErrNone
+	}
+	slices.SortStableFunc(p.Ranks, func(a, b Rank) int { return a.Rank - b.Rank })
+	return p, nil
+}
+
+func readFile(dir fs.FS, name string) (Rank, error) {
+	f, err := dir.Open(name)
+	if err != nil {
+		return Rank{}, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return Rank{}, err
+	}
+	if len(b) > maxFile {
+		return Rank{}, fmt.Errorf("it is larger than %d MiB", maxFile>>20)
+	}
+	return parse(b)
+}
+
+// errNotBegun is of a rank that was killed in MPI_Init.
+var errNotBegun = errors.New("the profile had not begun")
+
+// header is struct header of the library's profile.h; callSlot and peerSlot are
+// its struct call, without the bins, and its struct peer.
+type (
+	header struct {
+		Magic                                             [8]byte
+		Version, HeaderSize, NameSize, CallSize, PeerSize uint32
+		Calls, PeersMax, Bins, State                      uint32
+		Rank, Size, PID, ThreadLevel, Spawned             uint32
+		Exit                                              int32
+		_                                                 uint32
+		Peers, PeersLost                                  uint64
+		Clock, Init, Start, Last, End, Cost               uint64
+		User, System, Peak                                uint64
+		Host                                              [256]byte
+		Library                                           [1024]byte
+	}
+	callSlot struct {
+		Count, Time, Longest     uint64
+		Wait, Met, Waits         uint64
+		Messages, Bytes, Largest uint64
+	}
+	peerSlot struct {
+		Rank, Way       uint32
+		Messages, Bytes uint64
+	}
+)
+
+var (
+	headerSize = binary.Size(header{})
+	callSize   = binary.Size(callSlot{})
+	peerSize   = binary.Size(peerSlot{})
+	magic      = [8]byte([]byte("ENSMPI\n\x00"))
+)
+
+// parse reads one rank's file, written on a machine with this one's order of
+// bytes.
+func parse(b []byte) (Rank, error) {
+	var h header
+	if len(b) == 0 {
+		return Rank{}, errNotBegun
+	}
+	if _, err := binary.Decode(b, binary.NativeEndian, &h); err != nil {
+		return Rank{}, fmt.Errorf("%d bytes are no header", len(b))
+	}
+	switch {
+	case h.Magic == [8]byte{}:
+		return Rank{}, errNotBegun
+	case h.Magic != magic:
+		return Rank{}, errors.New("it does not begin as one")
+	case h.Version != 1:
+		return Rank{}, fmt.Errorf("it is of version %d, want 1", h.Version)
+	case int(h.HeaderSize) != headerSize || int(h.CallSize) != callSize+8*int(h.Bins) || int(h.PeerSize) != peerSize,
+		h.Bins > 64 || h.Calls > 1<<12 || h.NameSize > 1<<8:
+		return Rank{}, errors.New("its parts have not the sizes of version 1")
+	}
+	names := int(h.HeaderSize)
+	calls := names + int(h.Calls)*int(h.NameSize)
+	peers := calls + int(h.Calls)*int(h.CallSize)
+	if h.Peers > uint64(h.PeersMax) || h.Peers > maxFile || peers+int(h.Peers)*peerSize > len(b) {
+		return Rank{}, errors.New("it is shorter than it says")
+	}
+	r := h.rank()
+	for i := range int(h.Calls) {
+		c, err := parseCall(b[calls+i*int(h.CallSize):], int(h.Bins))
+		if err != nil {
+			return Rank{}, err
+		}
+		if c.Count > 0 || c.Messages > 0 {
+			c.Name = text(b[names+i*int(h.NameSize):][:h.NameSize])
+			r.Calls = append(r.Calls, c)
+		}
+	}
+	slices.SortFunc(r.Calls, func(a, b Call) int { return strings.Compare(a.Name, b.Name) })
+	for i := range int(h.Peers) {
+		var p peerSlot
+		if _, err := binary.Decode(b[peers+i*peerSize:], binary.NativeEndian, &p); err != nil {
+			return Rank{}, err
+		}
+		ways := []Way{Blocking, Immediate, Persistent}
+		if int(p.Way) >= len(ways) || p.Rank >= h.Size {
+			return Rank{}, fmt.Errorf("a message went to rank %d of %d in way %d", p.Rank, h.Size, p.Way)
+		}
+		r.Peers = append(r.Peers, Peer{int(p.Rank), ways[p.Way], p.Messages, p.Bytes})
+	}
+	return r, nil
+}
+
+// rank gives what the header tells.
+func (h *header) rank() Rank {
+	r := Rank{
+		Rank: int(h.Rank), Size: int(h.Size), Host: text(h.Host[:]), Library: text(h.Library[:]),
+		ThreadLevel: int(h.ThreadLevel), Spawned: h.Spawned != 0,
+		State: Incomplete, Began: time.Unix(0, int64(h.Clock)).UTC(), App: time.Duration(h.Last - h.Start),
+		User: time.Duration(h.User), System: time.Duration(h.System), Peak: h.Peak,
+		Cost: time.Duration(h.Cost/1000) * time.Nanosecond, Lost: h.PeersLost,
+	}
+	switch h.State {
+	case 2:
+		r.State = Complete
+	case 3:
+		r.State = Aborted
+	}
+	if r.State != Incomplete {
+		r.App = time.Duration(h.End - h.Start)
+	}
+	return r
+}
+
+func parseCall(b []byte, bins int) (Call, error) {
+	var s callSlot
+	n, err := binary.Decode(b, binary.NativeEndian, &s)
+	if err != nil {
+		return Call{}, err
+	}
+	c := Call{
+		Count: s.Count, Time: time.Duration(s.Time), Longest: time.Duration(s.Longest),
+		Waits: s.Waits, Met: time.Duration(s.Met), Wait: time.Duration(s.Wait),
+		Messages: s.Messages, Bytes: s.Bytes, Largest: s.Largest,
+	}
+	if s.Messages > 0 {
+		c.Bins = make([]uint64, bins)
+		_, err = binary.Decode(b[n:], binary.NativeEndian, c.Bins)
+	}
+	return c, err
+}
+
+// text cuts at the first zero.
+func text(b []byte) string {
+	b, _, _ = bytes.Cut(b, []byte{0})
+	return strings.ToValidUTF8(string(b), "\uFFFD")
+}

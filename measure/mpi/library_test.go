@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT
+
+package mpi_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/converged-computing/ensemble/measure/mpi"
+	library "github.com/converged-computing/ensemble/mpi"
+	"github.com/google/go-cmp/cmp"
+)
+
+// machine is an MPI that is here, with the profiling library for it.
+type machine struct {
+	library.Implementation
+	preload string
+	launch  []string
+}
+
+// each runs a test under every MPI that is here.
+func each(t *testing.T, test func(t *testing.T, m *machine)) {
+	for _, name := range library.Names() {
+		t.Run(name, func(t *testing.T) { test(t, find(t, name)) })
+	}
+}
+
+// find gives an MPI that is here.
+func find(t testing.TB, name string) *machine {
+	i, err := library.Find(t.Context(), name)
+	if err != nil {
+		t.Skip(err)
+	}
+	cache, err := library.Cache()
+	if err != nil {
+		cache = t.TempDir()
+	}
+	m := &machine{Implementation: i}
+	if m.preload, err = library.Build(t.Context(), i, cache); err != nil {
+		t.Fatal(err)
+	}
+	m.launch = []string{"mpirun.openmpi", "--allow-run-as-root", "--oversubscribe"}
+	if name == "mpich" {
+		m.launch = []string{"mpirun.mpich"}
+	}
+	if !found(m.launch[0]) {
+		t.Skipf("there is no %s", m.launch[0])
+	}
+	return m
+}
+
+// compile makes a program of testdata.
+func (m *machine) compile(t testing.TB, source string) string {
+	t.Helper()
+	compiler := m.Compiler
+	args := []string{"-O2", "-pthread"}
+	if strings.HasSuffix(source, ".f90") {
+		if compiler = strings.Replace(compiler, "mpicc", "mpif90", 1); !found(compiler) || !found("gfortran") && !found("gfortran-12") {
+			t.Skip("there is no Fortran compiler")
+		}
+		args = []string{"-w", "-fallow-argument-mismatch"}
+	}
+	program := filepath.Join(t.TempDir(), "program")
+	out, err := exec.Command(compiler, append(args, "-Itestdata", "-o", program, filepath.Join("testdata", source))...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("compiling %s: %v\n%s", source, err, out)
+	}
+	return program
+}
+
+func found(program string) bool {
+	_, err := exec.LookPath(program)
+	return err == nil
+}
+
+// command is a program on some ranks. The profile goes to dir; with an empty dir
+// the library is left out.
+func (m *machine) command(t testing.TB, dir string, ranks int, args ...string) *exec.Cmd {
+	line := append(append([]string{}, m.launch...), "-n", fmt.Sprint(ranks))
+	if dir != "" {
+		line = append(line, "env", "LD_PRELOAD="+m.preload, "ENSEMBLE_MPI_PROFILE="+dir)
+	}
+	line = append(line, args...)
+	c := exec.CommandContext(t.Context(), line[0], line[1:]...)
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return c
+}
+
+// run gives the profile of a program that ends well.
+func (m *machine) run(t *testing.T, ranks int, args ...string) *mpi.Profile {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := m.command(t, dir, ranks, args...).CombinedOutput(); err != nil {
+		t.Fatalf("running %q: %v\n%s", args, err, out)
+	}
+	return profile(t, dir)
+}
+
+func profile(t *testing.T, dir string) *mpi.Profile {
+	t.Helper()
+	p, err := mpi.ReadDir(os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// counted is what does not depend on time.
+func counted(r *mpi.Rank) map[string][4]uint64 {
+	all := map[string][4]uint64{}
+	for _, c := range r.Calls {
+		all[c.Name] = [4]uint64{c.Count, c.Messages, c.Bytes, c.Largest}
+	}
+	return all
+}
+
+// TestEveryInterfaceIsCounted compares the calls of one program in C and in
+// Fortran's three interfaces with what the program does.
+func TestEveryInterfaceIsCounted(t *testing.T) {
+	want := []map[string][4]uint64{{ // calls, messages, bytes, the largest
+		"MPI_Comm_rank": {1}, "MPI_Comm_dup": {1}, "MPI_Comm_set_name": {1}, "MPI_Comm_free": {1},
+		"MPI_Barrier": {5}, "MPI_Bcast": {5, 5, 400, 80}, "MPI_Reduce": {5, 5, 400, 80}, "MPI_Allreduce": {10, 10, 800, 80},
+		"MPI_Gather": {5}, "MPI_Scatter": {5, 5, 40, 8}, "MPI_Allgather": {5, 5, 20, 4}, "MPI_Allgatherv": {5, 5, 20, 4},
+		"MPI_Alltoall": {5, 5, 80, 16}, "MPI_Alltoallv": {5, 5, 40, 8},
+		"MPI_Send": {5, 5, 400, 80}, "MPI_Isend": {5, 5, 400, 80}, "MPI_Sendrecv": {5, 5, 200, 40},
+		"MPI_Send_init": {1, 3, 240, 80}, "MPI_Start": {3}, "MPI_Wait": {8}, "MPI_Request_free": {1},
+	}, {
+		"MPI_Comm_rank": {1}, "MPI_Comm_dup": {1}, "MPI_Comm_set_name": {1}, "MPI_Comm_free": {1},
+		"MPI_Barrier": {5}, "MPI_Bcast": {5}, "MPI_Reduce": {5, 5, 400, 80}, "MPI_Allreduce": {10, 10, 800, 80},
+		"MPI_Gather": {5, 5, 20, 4}, "MPI_Scatter": {5}, "MPI_Allgather": {5, 5, 20, 4}, "MPI_Allgatherv": {5, 5, 20, 4},
+		"MPI_Alltoall": {5, 5, 80, 16}, "MPI_Alltoallv": {5, 5, 40, 8},
+		"MPI_Recv": {13}, "MPI_Sendrecv": {5, 5, 200, 40},
+	}}
+	sent := [][]mpi.Peer{
+		{{Rank: 1, Way: mpi.Blocking, Messages: 10, Bytes: 600}, {Rank: 1, Way: mpi.Immediate, Messages: 5, Bytes: 400}, {Rank: 1, Way: mpi.Persistent, Messages: 3, Bytes: 240}},
+		{{Rank: 0, Way: mpi.Blocking, Messages: 5, Bytes: 200}},
+	}
+	each(t, func(t *testing.T, m *machine) {
+		for _, source := range []string{"calls.c", "calls_mpif.f90", "calls_usempi.f90", "calls_f08.f90"} {
+			t.Run(source, func(t *testing.T) {
+				p := m.run(t, 2, m.compile(t, source))
+				if len(p.Ranks) != 2 {
+					t.Fatalf("got %d ranks, want 2", len(p.Ranks))
+				}
+				for i := range p.Ranks {
+					r := &p.Ranks[i]
+					if r.Rank != i || r.Size != 2 || r.State != mpi.Complete || r.Lost != 0 {
+						t.Errorf("got rank %d of %d, %s, %d lost", r.Rank, r.Size, r.State, r.Lost)
+					}
+					if d := cmp.Diff(want[i], counted(r)); d != "" {
+						t.Errorf("rank %d: -want +got:\n%s", i, d)
+					}
+					if d := cmp.Diff(sent[i], r.Peers); d != "" {
+						t.Errorf("rank %d: -want +got:\n%s", i, d)
+					}
+				}
+			})
+		}
+	})
+}
+
+// TestKnownShare runs a program whose second rank spends 80 % in MPI, nearly all
+// of it waiting, if the machine is idle. What it says of itself by its own clock
+// is what the profile has to say, on a busy machine too.
+func TestKnownShare(t *testing.T) {
+	each(t, func(t *testing.T, m *machine) {
+		program := m.compile(t, "share.c")
+		for _, args := range [][]string{{program}, {program, "split"}} {
+			dir := t.TempDir()
+			out, err := m.command(t, dir, 2, args...).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			p := profile(t, dir)
+			for line := range strings.Lines(string(out)) {
+				var rank int
+				var inMPI, waiting, total float64
+				if n, _ := fmt.Sscanf(line, "own %d %f %f %f", &rank, &inMPI, &waiting, &total); n != 4 {
+					continue
+				}
+				r := &p.Ranks[rank]
+				barrier := r.Calls[slices.IndexFunc(r.Calls, func(c mpi.Call) bool { return c.Name == "MPI_Barrier" })]
+				for _, c := range []struct {
+					what      string
+					got, want float64
+				}{
+					{"in barriers", barrier.Time.Seconds() / total, inMPI / total},
+					{"waiting for the last to come", barrier.Wait.Seconds() / total, waiting / total},
+				} {
+					t.Logf("rank %d %s: %.2f %% of its time, by its own clock %.2f %%", rank, c.what, 100*c.got, 100*c.want)
+					if math.Abs(c.got-c.want) > 0.02 {
+						t.Errorf("rank %d %s: got %.2f %%, want %.2f %% within 2", rank, c.what, 100*c.got, 100*c.want)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestThreads counts calls of several threads at once.
+func TestThreads(t *testing.T) {
+	each(t, func(t *testing.T, m *machine) {
+		p := m.run(t, 1, m.compile(t, "threads.c"))
+		r := &p.Ranks[0]
+		if r.ThreadLevel != 3 {
+			t.Skip("this MPI does not provide MPI_THREAD_MULTIPLE")
+		}
+		got := counted(r)
+		for _, name := range []string{"MPI_Sendrecv", "MPI_Allreduce"} {
+			if want := [4]uint64{8000, 8000, 64000, 8}; got[name] != want {
+				t.Errorf("%s: got %v, want %v", name, got[name], want)
+			}
+		}
+		if want := []mpi.Peer{{Rank: 0, Way: mpi.Blocking, Messages: 8000, Bytes: 64000}}; !cmp.Equal(want, r.Peers) {
+			t.Errorf("got %v, want %v", r.Peers, want)
+		}
+	})
+}
+
+// TestKilled ends a program at random moments: each rank leaves a profile that
+// can be read, or none had begun.
+func TestKilled(t *testing.T) {
+	times := 30
+	if testing.Short() {
+		times = 3
+	}
+	each(t, func(t *testing.T, m *machine) {
+		program := m.compile(t, "forever.c")
+		read := 0
+		for i := range times {
+			dir := t.TempDir()
+			c := m.command(t, dir, 2, program)
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			// Once both have begun, or they could be killed in MPI_Init.
+			for begun := false; !begun; time.Sleep(10 * time.Millisecond) {
+				p, err := mpi.ReadDir(os.DirFS(dir))
+				if err != nil && !errors.Is(err, mpi.ErrNone) {
+					t.Fatal(err)
+				}
+				begun = err == nil && len(p.Ranks) == 2
+			}
+			time.Sleep(rand.N(100 * time.Millisecond))
+			for _, pid := range ranks(t, program) {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+			_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
+			_ = c.Wait()
+			p := profile(t, dir)
+			for _, r := range p.Ranks {
+				if r.State != mpi.Incomplete || r.MPI() > r.App || len(r.Calls) == 0 {
+					t.Errorf("kill %d: got %s, %v of %v in %d functions", i, r.State, r.MPI(), r.App, len(r.Calls))
+				}
+			}
+			if len(p.Ranks) == 2 && mpi.Summarize(p).Incomplete == 2 {
+				read++
+			}
+		}
+		t.Logf("%d kills, %d profiles of both ranks", times, read)
+		if read != times {
+			t.Errorf("got %d profiles, want %d", read, times)
+		}
+	})
+}
+
+// ranks are the processes that run a program.
+func ranks(t *testing.T, program string) (pids []int) {
+	all, err := filepath.Glob("/proc/[0-9]*/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, exe := range all {
+		if to, err := os.Readlink(exe); err == nil && to == program {
+			var pid int
+			if _, err := fmt.Sscanf(exe, "/proc/%d/exe", &pid); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// TestBadEnds has a rank end in other ways than by MPI_Finalize.
+func TestBadEnds(t *testing.T) {
+	each(t, func(t *testing.T, m *machine) {
+		program := m.compile(t, "forever.c")
+		for _, c := range []struct {
+			name, how string
+			want      mpi.State
+		}{
+			{"by MPI_Abort", "1", mpi.Aborted},
+			{"by a signal", "2", mpi.Incomplete},
+			{"by exit", "3", mpi.Incomplete},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				dir := t.TempDir()
+				if out, err := m.command(t, dir, 2, program, c.how).CombinedOutput(); err == nil {
+					t.Errorf("it ended well:\n%s", out)
+				}
+				if r := profile(t, dir).Ranks[0]; r.State != c.want || r.App <= 0 {
+					t.Errorf("got %s after %v, want %s", r.State, r.App, c.want)
+				}
+			})
+		}
+	})
+}
+
+// TestWithoutADirectory names a place for profiles that is not there: the program
+// goes on.
+func TestWithoutADirectory(t *testing.T) {
+	each(t, func(t *testing.T, m *machine) {
+		out, err := m.command(t, "/nonexistent", 2, m.compile(t, "calls.c")).CombinedOutput()
+		if err != nil || !bytes.Contains(out, []byte("no MPI profile of rank 1 in /nonexistent: No such file")) {
+			t.Errorf("got %v and %q", err, out)
+		}
+	})
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+
+package mpi
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+)
+
+// Summary is what a record holds of a profile. Times are in seconds, shares in
+// percent, sizes in bytes.
+type Summary struct {
+	// Percent is the time in MPI, summed over the ranks, of the time between
+	// MPI_Init and MPI_Finalize, summed over the ranks. MPI_Init and MPI_Finalize
+	// themselves count for neither. It is the definition of mpiP's "Aggregate"
+	// line (mpiP 3.5, "MPI Time (seconds)").
+	Percent float64 `json:"percent"`
+	// MinPercent, MeanPercent and MaxPercent are over the ranks' own shares.
+	MinPercent  float64 `json:"min_percent"`
+	MeanPercent float64 `json:"mean_percent"`
+	MaxPercent  float64 `json:"max_percent"`
+	// Imbalance says how much longer than the mean rank the busiest one computes,
+	// that is spends outside MPI: 0 where all compute alike, 100 where it takes
+	// twice the mean. (DeRose, Homer, Johnson: Detecting application load
+	// imbalance on high end massively parallel systems, Euro-Par 2007.)
+	Imbalance float64 `json:"imbalance"`
+	// WaitPercent is the part of the time in collective calls in which ranks of
+	// one node waited for the last to come, of the calls for which it is known.
+	WaitPercent *float64 `json:"wait_percent,omitempty"`
+	// Seconds is the time between MPI_Init and MPI_Finalize, the mean over ranks.
+	Seconds float64 `json:"seconds"`
+	// Ranks left a profile; Size is how many there were.
+	Ranks int `json:"ranks"`
+	Size  int `json:"size"`
+	// Incomplete ranks did not reach MPI_Finalize.
+	Incomplete int `json:"incomplete,omitempty"`
+	// CostPercent is what counting cost, of Seconds: the measured cost of one
+	// call times the calls.
+	CostPercent float64 `json:"cost_percent"`
+	// PeakBytes is the largest resident memory of a rank.
+	PeakBytes uint64 `json:"peak_bytes,omitempty"`
+	// Library is MPI's own description, Levels of threads are those of
+	// MPI_Init_thread.
+	Library     string `json:"library,omitempty"`
+	ThreadLevel int    `json:"thread_level"`
+	// Calls are the functions by the time that they took, longest first.
+	Calls []CallSum `json:"calls"`
+	// Sizes count the messages by size, smallest first.
+	Sizes []SizeSum `json:"sizes,omitempty"`
+	// Sent is the communication matrix, sparse: who sent to whom, point to point.
+	Sent []PeerSum `json:"sent,omitempty"`
+	// Lost messages went to ranks for which there was no room.
+	Lost uint64 `json:"lost,omitempty"`
+}
+
+// CallSum is one function of MPI over all ranks.
+type CallSum struct {
+	Name  string `json:"name"`
+	Count uint64 `json:"count"`
+	// Seconds are summed over ranks, Percent is of the time between MPI_Init and
+	// MPI_Finalize, summed over ranks; Longest is one call's.
+	Seconds float64 `json:"seconds"`
+	Percent float64 `json:"percent"`
+	Longest float64 `json:"longest"`
+	// WaitSeconds are of Waits calls.
+	Waits       uint64  `json:"waits,omitempty"`
+	WaitSeconds float64 `json:"wait_seconds,omitempty"`
+	Messages    uint64  `json:"messages,omitempty"`
+	Bytes       uint64  `json:"bytes,omitempty"`
+	Largest     uint64  `json:"largest,omitempty"`
+}
+
+// SizeSum counts messages of a range of sizes: from the bound below it, 0 for the
+// first, up to but without Below. The first range holds the empty messages.
+type SizeSum struct {
+	Below    uint64 `json:"below"`
+	Messages uint64 `json:"messages"`
+}
+
+// PeerSum is one cell of the communication matrix, by the way of sending.
+type PeerSum struct {
+	From     int    `json:"from"`
+	To       int    `json:"to"`
+	Way      Way    `json:"way"`
+	Messages uint64 `json:"messages"`
+	Bytes    uint64 `json:"bytes"`
+}
+
+// Summarize sums a profile of one rank at least.
+func Summarize(p *Profile) Summary {
+	first := &p.Ranks[0]
+	s := Summary{Ranks: len(p.Ranks), Size: first.Size, Library: first.Library, ThreadLevel: first.ThreadLevel, MinPercent: math.Inf(1)}
+	var app, inMPI, computing, busiest, cost, waited, met float64
+	calls := map[string]*CallSum{}
+	sizes := map[int]uint64{}
+	for i := range p.Ranks {
+		r := &p.Ranks[i]
+		own, mpi := r.App.Seconds(), r.MPI().Seconds()
+		app, inMPI = app+own, inMPI+mpi
+		computing, busiest = computing+own-mpi, max(busiest, own-mpi)
+		percent := share(mpi, own)
+		s.MinPercent, s.MaxPercent = min(s.MinPercent, percent), max(s.MaxPercent, percent)
+		s.MeanPercent += percent / float64(len(p.Ranks))
+		s.PeakBytes, s.Lost = max(s.PeakBytes, r.Peak), s.Lost+r.Lost
+		if r.State != Complete {
+			s.Incomplete++
+		}
+		for _, c := range r.Calls {
+			sum := calls[c.Name]
+			if sum == nil {
+				sum = &CallSum{Name: c.Name}
+				calls[c.Name] = sum
+			}
+			sum.add(c)
+			cost += float64(c.Count) * r.Cost.Seconds()
+			waited, met = waited+c.Wait.Seconds(), met+c.Met.Seconds()
+			for bin, n := range c.Bins {
+				sizes[bin] += n
+			}
+		}
+		for _, to := range r.Peers {
+			s.Sent = append(s.Sent, PeerSum{r.Rank, to.Rank, to.Way, to.Messages, to.Bytes})
+		}
+	}
+	s.Percent, s.CostPercent = share(inMPI, app), share(cost, app)
+	s.Seconds = app / float64(len(p.Ranks))
+	if computing > 0 {
+		s.Imbalance = 100 * (busiest*float64(len(p.Ranks))/computing - 1)
+	}
+	if met > 0 {
+		wait := share(waited, met)
+		s.WaitPercent = &wait
+	}
+	for _, c := range calls {
+		c.Percent = share(c.Seconds, app)
+		s.Calls = append(s.Calls, *c)
+	}
+	slices.SortFunc(s.Calls, func(a, b CallSum) int {
+		return cmp.Or(cmp.Compare(b.Seconds, a.Seconds), cmp.Compare(a.Name, b.Name))
+	})
+	for _, bin := range slices.Sorted(maps.Keys(sizes)) {
+		if n := sizes[bin]; n > 0 {
+			s.Sizes = append(s.Sizes, SizeSum{1 << bin, n})
+		}
+	}
+	slices.SortFunc(s.Sent, func(a, b PeerSum) int {
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), cmp.Compare(a.Way, b.Way))
+	})
+	return s
+}
+
+func (s *CallSum) add(c Call) {
+	s.Count += c.Count
+	s.Seconds += c.Time.Seconds()
+	s.Longest = max(s.Longest, c.Longest.Seconds())
+	s.Waits += c.Waits
+	s.WaitSeconds += c.Wait.Seconds()
+	s.Messages += c.Messages
+	s.Bytes += c.Bytes
+	s.Largest = max(s.Largest, c.Largest)
+}
+
+// share is in percent, and 0 of nothing.
+func share(part, of float64) float64 {
+	if of <= 0 {
+		return 0
+	}
+	return 100 * part / of
+}
