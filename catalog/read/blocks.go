@@ -98,6 +98,24 @@ func (b *blocks) drop() bool {
 	return b.n > 0
 }
 
+// eachLine hands over the lines of a text, without the spaces behind them.
+func eachLine(ctx context.Context, in io.Reader, line func([]byte)) error {
+	b := newBlocks(in)
+	defer b.close()
+	for {
+		block, err := b.next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for l := range bytes.Lines(block) {
+			line(bytes.TrimRight(l, " \t\r\n"))
+		}
+	}
+}
+
 // checkText refuses what is plainly no log.
 func checkText(b []byte) error {
 	b = b[:min(len(b), 2048)]

@@ -42,7 +42,7 @@ func readEvents(ctx context.Context, r io.Reader, out *Run) error {
 	if isList.Match(head[:n]) {
 		err = e.list(json.NewDecoder(all), limit)
 	} else {
-		err = e.linesOf(ctx, all)
+		err = eachLine(ctx, all, e.line)
 	}
 	if err != nil {
 		return err
@@ -70,24 +70,8 @@ type eventCounts struct {
 	pulls          int
 }
 
-func (e *eventCounts) linesOf(ctx context.Context, r io.Reader) error {
-	b := newBlocks(r)
-	defer b.close()
-	for {
-		block, err := b.next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for line := range bytes.Lines(block) {
-			e.line(bytes.TrimSpace(line))
-		}
-	}
-}
-
 func (e *eventCounts) line(b []byte) {
+	b = bytes.TrimSpace(b)
 	if len(b) == 0 || b[0] != '{' {
 		return
 	}

@@ -15,7 +15,7 @@ import (
 // FuzzRead throws logs of every shape at every reader: none may crash, and what
 // comes out is a record that can be written.
 func FuzzRead(f *testing.F) {
-	apps := []string{"lammps", "osu", "minife", "stream", "ensemble", "k8s-events"}
+	apps := []string{"lammps", "osu", "minife", "stream", "ensemble", "k8s-events", "mpip", "caliper"}
 	readers := map[string]*read.Reader{}
 	for _, app := range apps {
 		readers[app] = reader(f, app)

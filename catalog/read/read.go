@@ -9,7 +9,9 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/converged-computing/ensemble/spec"
 )
@@ -32,14 +34,32 @@ var (
 		"osu":     {newOSUReader, false},
 	}
 	fileReaders = map[string]fileReader{
+		"caliper":    readCaliper,
 		"ensemble":   readEnsemble,
 		"k8s-events": readEvents,
+		"mpip":       readMPIP,
 	}
 )
 
 // Builtin lists the formats that New reads by name alone, without an
 // application.
-func Builtin() []string { return []string{"ensemble", "k8s-events"} }
+func Builtin() []string { return slices.Sorted(maps.Keys(fileReaders)) }
+
+// readers lists the built-in readers.
+func readers() []string {
+	return slices.Sorted(func(yield func(string) bool) {
+		for name := range fileReaders {
+			if !yield(name) {
+				return
+			}
+		}
+		for name := range lineReaders {
+			if !yield(name) {
+				return
+			}
+		}
+	})
+}
 
 // Reader reads the output of one application. It is safe for use by several
 // goroutines at once.
@@ -65,7 +85,7 @@ func New(name string, out spec.Output) (*Reader, error) {
 	}
 	lines, ok := lineReaders[format]
 	if r.lines = lines.open; !ok && format != "" {
-		return nil, fmt.Errorf("reading the rules of %q: unknown reader %q; want ensemble, k8s-events, netpipe or osu", name, format)
+		return nil, fmt.Errorf("reading the rules of %q: unknown reader %q; want one of %s", name, format, strings.Join(readers(), ", "))
 	}
 	var err error
 	if r.rules, err = compile(out); err != nil {
