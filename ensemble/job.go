@@ -79,6 +79,8 @@ type Launch struct {
 	// MPI is the MPI whose launcher starts the ranks; spec.NoMPI starts Command
 	// once.
 	MPI spec.MPI `json:"mpi"`
+	// Profile is what is measured inside of the job: spec.ProfileMPI or nothing.
+	Profile spec.Profile `json:"profile,omitempty"`
 	// Command is the argument vector of one rank.
 	Command []string `json:"command"`
 	// Before, Prepare and After are run one by one in the job's directory:

@@ -19,6 +19,7 @@ import (
 
 	"github.com/converged-computing/ensemble/catalog/read"
 	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/measure/mpi"
 	"github.com/converged-computing/ensemble/run"
 	"github.com/converged-computing/ensemble/spec"
 )
@@ -120,8 +121,32 @@ func attempt(ctx context.Context, dir string, ev ensemble.Event, apps map[string
 	r.Times.Start, r.Times.Finish = exit.Start, exit.Finish
 	r.Load, r.Resources = exit.Load, exit.Resources
 	r.flagTime(app.Application)
+	if job.Launch.Profile == spec.ProfileMPI && !exit.Start.IsZero() {
+		addProfile(&r, filepath.Join(dir, run.ProfileDir))
+	}
 	return r, addSamples(&r, filepath.Join(dir, run.SamplesFile))
 }
+
+// addProfile puts what the ranks counted into the record. A profile that is not
+// there, or not whole, is a flag and no zero.
+func addProfile(r *Record, dir string) {
+	p, err := mpi.ReadDir(os.DirFS(dir))
+	if err != nil {
+		r.Flags = append(r.Flags, noProfile)
+		return
+	}
+	s := mpi.Summarize(p)
+	if s.Incomplete > 0 || s.Ranks < r.Tasks || s.Ranks < s.Size {
+		r.Flags = append(r.Flags, partialProfile)
+	}
+	r.MPI = &s
+}
+
+// The flags of a job that was to be profiled.
+const (
+	noProfile      = "no-profile"
+	partialProfile = "partial-profile"
+)
 
 // unreadable flags a record of an attempt whose files are missing or broken in
 // part: what could be read is in it.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/converged-computing/ensemble/catalog/read"
 	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/measure/mpi"
 	"github.com/converged-computing/ensemble/run"
 	"github.com/converged-computing/ensemble/spec"
 )
@@ -50,7 +51,9 @@ type Record struct {
 	ExitCode *int            `json:"exit_code,omitempty"`
 	// Flags tell what to know before using the numbers: those of [run.Exit],
 	// unreadable (files of the attempt are missing or broken), no-NAME (a success
-	// without the application's time of that name), and those of [read.Run].
+	// without the application's time of that name), no-profile (none of the ranks
+	// that should have been profiled was), partial-profile (some were not, or did
+	// not reach MPI_Finalize), and those of [read.Run].
 	Flags []string `json:"flags,omitempty"`
 	// Times are the submission, and the start and the finish as the launcher saw
 	// them.
@@ -64,6 +67,8 @@ type Record struct {
 	// sample_received and sample_sent [bytes].
 	Series map[string]read.Series `json:"series,omitempty"`
 	Tables map[string]read.Table  `json:"tables,omitempty"`
+	// MPI is what the ranks did in MPI, of a job that was profiled.
+	MPI *mpi.Summary `json:"mpi,omitempty"`
 	// Load is the other work on the machine, as a share of it.
 	Load *run.Load `json:"load,omitempty"`
 	// Resources are what all processes of the attempt used.

@@ -32,6 +32,7 @@ const (
 	ExitFile    = "exit.json"
 	SamplesFile = "samples.jsonl"
 	FilesDir    = "files"
+	ProfileDir  = "profile"
 )
 
 // Dir is a run directory.

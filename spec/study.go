@@ -154,6 +154,13 @@ type RunPolicy struct {
 	// Sample is the interval at which CPU, memory, I/O and network of a job are
 	// recorded; none by default.
 	Sample Duration `json:"sample,omitempty"`
+	// Profile says what is measured inside of jobs: mpi has the MPI profiling
+	// library count what the ranks of MPI applications do. The default is none.
+	Profile Profile `json:"profile,omitempty" jsonschema:"enum=none,enum=mpi"`
+	// ProfileShare is the share of each trial's repetitions that are profiled,
+	// above 0 to 1, so that profiled and unprofiled ones can be compared. The
+	// default is 1.
+	ProfileShare float64 `json:"profileShare,omitempty" jsonschema:"exclusiveMinimum=0,maximum=1"`
 	// Noise says what to do about other work on the machine.
 	Noise Noise `json:"noise,omitzero"`
 	// BeforeJob are commands run in the job's directory before each attempt;
@@ -167,6 +174,15 @@ type RunPolicy struct {
 	// AfterRun are commands run once after the last job, whatever happened.
 	AfterRun [][]string `json:"afterRun,omitempty"`
 }
+
+// Profile is what is measured inside of a job.
+type Profile string
+
+// The profiles of a job.
+const (
+	ProfileNone Profile = "none"
+	ProfileMPI  Profile = "mpi"
+)
 
 // Noise says what to do about work on the machine that is not the job's.
 type Noise struct {

@@ -5,6 +5,7 @@ package study
 import (
 	"fmt"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/converged-computing/ensemble/catalog"
@@ -54,7 +55,7 @@ func newJob(name string, t *Trial, app *spec.Application, policy spec.RunPolicy)
 			MapBy: t.MapBy, BindTo: t.BindTo,
 		},
 		Launch: ensemble.Launch{
-			MPI: v.MPI, Command: r.Command, Before: policy.BeforeJob, Prepare: r.Prepare, After: policy.AfterJob,
+			MPI: v.MPI, Profile: profileOf(policy, v.MPI, t.Repetition), Command: r.Command, Before: policy.BeforeJob, Prepare: r.Prepare, After: policy.AfterJob,
 			Services: r.Services, Env: r.Env, Files: r.Files, Collect: app.Spec.Output.Collect,
 		},
 		Policy: policyOf(policy),
@@ -83,4 +84,19 @@ func policyOf(p spec.RunPolicy) ensemble.Policy {
 		out.IdleWait = time.Duration(*p.Noise.Wait)
 	}
 	return out
+}
+
+// profileOf says what is measured inside of one repetition, counted from 1. Those
+// that are profiled are spread evenly, the last of them always among them: the
+// first often finds cold caches.
+func profileOf(p spec.RunPolicy, mpi spec.MPI, repetition int) spec.Profile {
+	share := p.ProfileShare
+	if share == 0 {
+		share = 1
+	}
+	n := float64(max(repetition, 1))
+	if p.Profile != spec.ProfileMPI || mpi == spec.NoMPI || math.Floor(n*share+1e-9) == math.Floor((n-1)*share+1e-9) {
+		return ""
+	}
+	return spec.ProfileMPI
 }

@@ -18,6 +18,8 @@ func merge(study, sweep spec.RunPolicy) spec.RunPolicy {
 	replace(&p.Shared, sweep.Shared)
 	replace(&p.Oversubscribe, sweep.Oversubscribe)
 	replace(&p.Sample, sweep.Sample)
+	replace(&p.Profile, sweep.Profile)
+	replace(&p.ProfileShare, sweep.ProfileShare)
 	replace(&p.Noise.Busy, sweep.Noise.Busy)
 	replace(&p.Noise.Wait, sweep.Noise.Wait)
 	if len(sweep.BeforeJob) > 0 {

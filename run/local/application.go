@@ -72,14 +72,18 @@ func (s *supervisor) application() error {
 
 // line gives what is executed, once it is clear that it can be.
 func (s *supervisor) line() ([]string, error) {
-	file := filepath.Join(s.dir, rankFile)
-	argv, ranks, err := launchLine(&s.job, s.plan, file)
+	argv, ranks, err := launchLine(&s.job, s.plan, s.dir)
 	if err != nil {
 		return nil, err
 	}
 	if ranks != "" {
-		if err := run.WriteFile(file, []byte(ranks)); err != nil {
+		if err := run.WriteFile(filepath.Join(s.dir, rankFile), []byte(ranks)); err != nil {
 			return nil, err
+		}
+	}
+	if s.plan.Preload != "" {
+		if err := os.Mkdir(filepath.Join(s.dir, run.ProfileDir), 0o755); err != nil {
+			return nil, &run.StorageError{Path: s.dir, Err: err}
 		}
 	}
 	s.exit.Command = argv

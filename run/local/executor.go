@@ -30,6 +30,7 @@ type Executor struct {
 	supervisor []string // argv of a supervisor, without the directory
 	events     chan ensemble.Event
 	launchers  map[spec.MPI]string // paths found so far
+	preloads   map[spec.MPI]string // of profiling libraries built so far
 
 	mu   sync.Mutex
 	used map[string][]core // by attempt directory
@@ -48,7 +49,7 @@ func New(supervisor ...string) (*Executor, error) {
 	}
 	return &Executor{
 		cores: all, online: online(), supervisor: supervisor, events: make(chan ensemble.Event),
-		launchers: map[spec.MPI]string{}, used: map[string][]core{}, dirs: map[string]string{},
+		launchers: map[spec.MPI]string{}, preloads: map[spec.MPI]string{}, used: map[string][]core{}, dirs: map[string]string{},
 	}, nil
 }
 
@@ -95,9 +96,13 @@ func (x *Executor) fits(job *ensemble.Job) error {
 // plan decides how the job is run on some cores.
 func (x *Executor) plan(job *ensemble.Job, cores []core) (p plan, err error) {
 	p = plan{Cores: cores, Whole: !job.Policy.Shared, Machine: len(processors(cores)) == x.online}
-	if p.Launcher, err = x.launcher(job.Launch.MPI); err == nil {
-		_, _, err = launchLine(job, p, rankFile)
+	if p.Launcher, err = x.launcher(job.Launch.MPI); err != nil {
+		return p, err
 	}
+	if p.Preload, err = x.preload(job); err != nil {
+		return p, err
+	}
+	_, _, err = launchLine(job, p, "")
 	return p, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -48,8 +49,8 @@ func FindLauncher(mpi spec.MPI) (string, error) {
 
 // launchLine puts the launcher before the command of one rank. Where Open MPI
 // has to be told where each rank goes, ranks is the content of the file
-// rankFile that says it, and empty elsewhere.
-func launchLine(job *ensemble.Job, p plan, rankFile string) (argv []string, ranks string, err error) {
+// rankFile in the attempt's directory that says it, and empty elsewhere.
+func launchLine(job *ensemble.Job, p plan, dir string) (argv []string, ranks string, err error) {
 	s := job.Shape
 	bound := s.BindTo != "" && s.BindTo != "none"
 	switch job.Launch.MPI {
@@ -74,7 +75,7 @@ func launchLine(job *ensemble.Job, p plan, rankFile string) (argv []string, rank
 			if ranks, err = rankFileText(place(s, p.Cores)); err != nil {
 				return nil, "", err
 			}
-			argv = append(argv, "--rankfile", rankFile, "--mca", "rmaps_rank_file_physical", "1", "--use-hwthread-cpus")
+			argv = append(argv, "--rankfile", filepath.Join(dir, rankFile), "--mca", "rmaps_rank_file_physical", "1", "--use-hwthread-cpus")
 		}
 	case spec.MPICH:
 		argv = append(argv, p.Launcher, "-n", strconv.Itoa(s.Tasks))
@@ -84,6 +85,7 @@ func launchLine(job *ensemble.Job, p plan, rankFile string) (argv []string, rank
 	default:
 		return nil, "", fmt.Errorf("there is no launcher for the MPI %q", job.Launch.MPI)
 	}
+	argv = append(argv, profiled(job, p, dir)...)
 	return append(argv, job.Launch.Command...), ranks, nil
 }
 

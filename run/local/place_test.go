@@ -70,7 +70,7 @@ func TestLaunchLines(t *testing.T) {
 		{"Open MPI does not count cores for sockets", spec.OpenMPI, true, ensemble.Shape{Tasks: 2, CoresPerTask: 2, BindTo: "socket"}, false, "L -n 2 --bind-to socket app x", ""},
 		{"Open MPI may bind more ranks than cores", spec.OpenMPI, true, ensemble.Shape{Tasks: 9, BindTo: "core"}, true, "L --oversubscribe -n 9 --bind-to core:overload-allowed app x", ""},
 		{"Open MPI is told where ranks of a part of the machine go", spec.OpenMPI, false, ensemble.Shape{Tasks: 2, CoresPerTask: 2, BindTo: "core"}, false,
-			"L -n 2 --rankfile FILE --mca rmaps_rank_file_physical 1 --use-hwthread-cpus app x",
+			"L -n 2 --rankfile DIR/ranks --mca rmaps_rank_file_physical 1 --use-hwthread-cpus app x",
 			"rank 0=localhost slot=0-1,4-5\nrank 1=localhost slot=2-3,6-7\n"},
 		{"Hydra does not bind unless asked to", spec.MPICH, true, ensemble.Shape{Tasks: 2, MapBy: "core"}, false, "L -n 2 app x", ""},
 		{"Hydra is told where ranks go", spec.MPICH, true, ensemble.Shape{Tasks: 2, MapBy: "node", BindTo: "core"}, false, "L -n 2 -bind-to user:0+4,1+5 app x", ""},
@@ -80,7 +80,7 @@ func TestLaunchLines(t *testing.T) {
 			c.shape.CoresPerTask = max(1, c.shape.CoresPerTask)
 			j := &ensemble.Job{Shape: c.shape, Launch: ensemble.Launch{MPI: c.mpi, Command: []string{"app", "x"}}}
 			j.Policy.Oversubscribe = c.over
-			argv, ranks, err := launchLine(j, plan{Cores: twoSockets, Machine: c.machine, Launcher: "L"}, "FILE")
+			argv, ranks, err := launchLine(j, plan{Cores: twoSockets, Machine: c.machine, Launcher: "L"}, "DIR")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,7 +99,7 @@ func TestAListTooLongForOpenMPIIsRefused(t *testing.T) {
 		odd = append(odd, core{CPUs: []int{2*i + 1}})
 	}
 	j := &ensemble.Job{Shape: ensemble.Shape{Tasks: 1, CoresPerTask: 1, BindTo: "socket"}, Launch: ensemble.Launch{MPI: spec.OpenMPI}}
-	_, _, err := launchLine(j, plan{Cores: odd}, "FILE")
+	_, _, err := launchLine(j, plan{Cores: odd}, "DIR")
 	if err == nil || !strings.Contains(err.Error(), "a longer list than Open MPI takes") {
 		t.Errorf("got %v, want a refusal", err)
 	}

@@ -50,6 +50,8 @@ type plan struct {
 	Machine bool   `json:"machine"`
 	// Launcher is the path of the MPI's launcher; empty without MPI.
 	Launcher string `json:"launcher,omitempty"`
+	// Preload is the path of the MPI profiling library; empty without a profile.
+	Preload string `json:"preload,omitempty"`
 }
 
 // Supervise runs one attempt: it is the body of the supervisor process that the
