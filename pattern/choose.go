@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+
+package pattern
+
+import (
+	"math"
+)
+
+// candidate is a law that was tried, with what cross-validation says of it.
+type candidate struct {
+	fitted
+	// fit is the root of the mean squared relative error at the sizes that were
+	// fitted, validated that at sizes that were left out, and forward that at the
+	// size after those fitted, for each doubling.
+	fit, validated, forward float64
+	// folds are the squared errors of the folds, and ahead those of the folds
+	// that predict beyond the sizes they fit, by doubling.
+	folds, ahead []float64
+	weight       float64
+}
+
+// missed is the error of a fold in which a law could not be fitted or predicts
+// nothing: a factor of e.
+const missed = 1.0
+
+// candidates fits every law and validates it. Folds leave out one size each, and
+// then all sizes after the first few to predict the next one: how a law errs
+// beyond its data is what a prediction beyond the data has to know. A law that
+// takes all of a fold's sizes to decide its coefficients is a candidate, one
+// that takes more is not.
+//
+// The weights are those of the logarithmic score: with errors of a standard
+// deviation that is not known, n independent ones have a likelihood that falls
+// with the n-th power of the root of their mean square. Geisser and Eddy, "A
+// predictive approach to model selection", JASA 74 (1979); Yao, Vehtari, Simpson
+// and Gelman, "Using stacking to average Bayesian predictive distributions",
+// Bayesian Analysis 13 (2018), call it pseudo-BMA. What repetitions say of the
+// noise is a floor: nothing is better than the noise.
+func candidates(laws []law, cells []cell) (all []candidate) {
+	n := len(cells)
+	floor := 0.0
+	for _, c := range cells {
+		floor += c.error * c.error / float64(n)
+	}
+	total := 0.0
+	for i := range laws {
+		l := &laws[i]
+		if l.needs() > n-1 {
+			continue
+		}
+		f, ok := l.fit(cells)
+		if !ok {
+			continue
+		}
+		c := candidate{fitted: f}
+		for _, cell := range cells {
+			e := logError(f, cell)
+			c.fit += e * e / float64(n)
+		}
+		c.fit = math.Sqrt(c.fit)
+		c.validate(cells)
+		mean := meanOf(c.folds)
+		c.validated, c.forward = math.Sqrt(mean), math.Sqrt(meanOf(c.ahead))
+		c.weight = l.prior * math.Pow(mean+floor, -float64(n)/2)
+		total += c.weight
+		all = append(all, c)
+	}
+	for i := range all {
+		all[i].weight /= total
+	}
+	return all
+}
+
+func (c *candidate) validate(cells []cell) {
+	n := len(cells)
+	rest := make([]cell, 0, n)
+	for out := range n {
+		rest = append(append(rest[:0], cells[:out]...), cells[out+1:]...)
+		e := c.foldError(rest, cells[out])
+		c.folds = append(c.folds, e*e)
+	}
+	for k := max(2, c.needs()); k < n; k++ {
+		e := c.foldError(cells[:k], cells[k])
+		if k < n-1 { // the last is the fold that leaves out the largest size
+			c.folds = append(c.folds, e*e)
+		}
+		doublings := max(math.Log2(cells[k].x/cells[k-1].x), 0.5)
+		c.ahead = append(c.ahead, math.Pow(e/doublings, 2))
+	}
+}
+
+func (c *candidate) foldError(train []cell, test cell) float64 {
+	f, ok := c.law.fit(train)
+	if !ok {
+		return missed
+	}
+	return logError(f, test)
+}
+
+// logError is log(predicted / measured), no more than [missed] in size.
+func logError(f fitted, c cell) float64 {
+	e := math.Log(f.at(c.x) / c.y)
+	if math.IsNaN(e) {
+		return missed
+	}
+	return min(max(e, -missed), missed)
+}
+
+func meanOf(xs []float64) float64 {
+	sum := 0.0
+	for _, x := range xs {
+		sum += x
+	}
+	return sum / max(1, float64(len(xs)))
+}
+
+// choose picks the simplest law that is within one standard error of the best,
+// and of several as simple the one with the smallest error. Breiman, Friedman,
+// Olshen and Stone, "Classification and Regression Trees" (1984), section 3.4.3.
+func choose(all []candidate) int {
+	best := 0
+	for i := range all {
+		if all[i].validated < all[best].validated {
+			best = i
+		}
+	}
+	folds := all[best].folds
+	mean, variance := meanOf(folds), 0.0
+	for _, e := range folds {
+		variance += (e - mean) * (e - mean) / max(1, float64(len(folds)-1))
+	}
+	limit := mean + math.Sqrt(variance/float64(len(folds)))
+	chosen := best
+	for i := range all {
+		c := &all[i]
+		if meanOf(c.folds) > limit {
+			continue
+		}
+		if c.cost < all[chosen].cost || c.cost == all[chosen].cost && c.validated < all[chosen].validated {
+			chosen = i
+		}
+	}
+	return chosen
+}
