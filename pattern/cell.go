@@ -4,7 +4,6 @@ package pattern
 
 import (
 	"math"
-	"slices"
 
 	"github.com/converged-computing/ensemble/stats"
 )
@@ -34,6 +33,11 @@ const (
 	// wobble is what sizes differ by beyond their repetitions: another
 	// allocation, another placement, another route.
 	wobble = 0.01
+	// drift is what they differ by more with each doubling that lies between them
+	// and the largest: a law holds within a regime, and caches, networks and
+	// algorithms change regimes on the way. So near sizes count more than far ones
+	// for what lies beyond.
+	drift = 0.02
 	// poolStrength is how many degrees of freedom the noise of all sizes counts
 	// for beside that of one.
 	poolStrength = 4
@@ -44,9 +48,10 @@ const (
 type cell struct {
 	x, y float64
 	n    int
-	// noise is the standard deviation of a run relative to y, and error that of
-	// y itself, the wobble between sizes included.
-	noise, error float64
+	// sampling is the standard deviation of y in relative terms as far as
+	// repetitions tell; local has the wobble between sizes as well, and error what
+	// the size differs from a law for the largest one by.
+	sampling, local, error float64
 }
 
 func (c cell) weight() float64 { return 1 / (c.error * c.error) }
@@ -98,11 +103,12 @@ func (p *Point) spread() (sd, freedom float64) {
 	return sd / at, float64(n - 1)
 }
 
-// cells gives the points in the order of their sizes with their errors. The
+// cells gives the points, which are in the order of their sizes, with their
+// errors. The
 // noise of a size is its own and that of all sizes, in proportion to what they
 // know: with two or three runs its own says little. The noise of the series and
 // whether it was measured at all come with it.
-func cells(points []Point, forward func(float64) float64) (all []cell, pooled float64, measured bool) {
+func cells(points []Point, f form) (all []cell, pooled float64, measured bool) {
 	var squares, freedom float64
 	for i := range points {
 		sd, df := points[i].spread()
@@ -115,22 +121,20 @@ func cells(points []Point, forward func(float64) float64) (all []cell, pooled fl
 	for i := range points {
 		p := &points[i]
 		sd, df := p.spread()
-		c := cell{x: p.X, y: forward(p.location()), n: p.count()}
-		c.noise = math.Sqrt((df*sd*sd + poolStrength*pooled*pooled) / (df + poolStrength))
+		at := p.location()
+		c := cell{x: p.X, y: f.forward(at), n: p.count()}
 		// The median of three and more normal values varies π/2 times as much as
 		// their mean.
-		v := c.noise * c.noise / float64(c.n)
+		v := (df*sd*sd + poolStrength*pooled*pooled) / (df + poolStrength) / float64(c.n)
 		if len(p.Values) > 2 {
 			v *= math.Pi / 2
 		}
-		c.error = math.Sqrt(v + wobble*wobble)
+		c.sampling = math.Sqrt(v) * f.elastic(at)
+		c.local = math.Hypot(c.sampling, wobble)
 		all = append(all, c)
 	}
-	slices.SortFunc(all, func(a, b cell) int {
-		if a.x < b.x {
-			return -1
-		}
-		return 1
-	})
+	for i := range all {
+		all[i].error = math.Hypot(all[i].local, drift*math.Log2(all[len(all)-1].x/all[i].x))
+	}
 	return all, pooled, measured
 }

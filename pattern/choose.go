@@ -2,9 +2,7 @@
 
 package pattern
 
-import (
-	"math"
-)
+import "math"
 
 // candidate is a law that was tried, with what cross-validation says of it.
 type candidate struct {
@@ -35,7 +33,7 @@ const missed = 1.0
 // predictive approach to model selection", JASA 74 (1979); Yao, Vehtari, Simpson
 // and Gelman, "Using stacking to average Bayesian predictive distributions",
 // Bayesian Analysis 13 (2018), call it pseudo-BMA. What repetitions say of the
-// noise is a floor: nothing is better than the noise.
+// noise is a floor: no law is better than the noise.
 func candidates(laws []law, cells []cell) (all []candidate) {
 	n := len(cells)
 	floor := 0.0
@@ -114,10 +112,19 @@ func meanOf(xs []float64) float64 {
 	return sum / max(1, float64(len(xs)))
 }
 
-// choose picks the simplest law that is within one standard error of the best,
-// and of several as simple the one with the smallest error. Breiman, Friedman,
-// Olshen and Stone, "Classification and Regression Trees" (1984), section 3.4.3.
-func choose(all []candidate) int {
+// simpler is how far from the middle, in relative terms, a law may be for each
+// constant that it has less.
+const simpler = 0.005
+
+// choose picks one law. Those within one standard error of the best cannot be
+// told apart by validation (Breiman, Friedman, Olshen and Stone, "Classification
+// and Regression Trees", 1984, section 3.4.3). Of them it takes the one that
+// predicts at x what the weighted mean of all laws does, or nearly so with fewer
+// constants: means of laws predict better than the best law does, and the single
+// law nearest to the mean keeps most of that, as Barbieri and Berger found for
+// linear models ("Optimal predictive model selection", Annals of Statistics 32,
+// 2004). It can be written down, which a mean of thirty laws cannot.
+func choose(all []candidate, x float64) int {
 	best := 0
 	for i := range all {
 		if all[i].validated < all[best].validated {
@@ -130,15 +137,22 @@ func choose(all []candidate) int {
 		variance += (e - mean) * (e - mean) / max(1, float64(len(folds)-1))
 	}
 	limit := mean + math.Sqrt(variance/float64(len(folds)))
-	chosen := best
+	middle := 0.0
+	for i := range all {
+		middle += all[i].weight * logOf(all[i].at(x))
+	}
+	chosen, least := best, math.Inf(1)
 	for i := range all {
 		c := &all[i]
 		if meanOf(c.folds) > limit {
 			continue
 		}
-		if c.cost < all[chosen].cost || c.cost == all[chosen].cost && c.validated < all[chosen].validated {
-			chosen = i
+		if d := math.Abs(logOf(c.at(x))-middle) + simpler*float64(c.cost); d < least {
+			chosen, least = i, d
 		}
 	}
 	return chosen
 }
+
+// logOf keeps the logarithm of nothing within numbers.
+func logOf(y float64) float64 { return math.Log(max(y, math.SmallestNonzeroFloat64)) }

@@ -29,7 +29,7 @@ type law struct {
 	// cost counts the constants that the data decide, exponents included.
 	cost int
 	// prior is the law's weight before any data: each family of laws has
-	// 2^-cost, shared by its members.
+	// 2^(-cost/2), and its members share it.
 	prior float64
 }
 
@@ -141,7 +141,7 @@ func build(families [][]law) (all []law) {
 			if l.free {
 				l.cost = 2
 			}
-			l.prior = math.Exp2(-float64(l.cost)) / float64(len(family))
+			l.prior = math.Exp2(-float64(l.cost)/2) / float64(len(family))
 			all = append(all, l)
 		}
 	}
