@@ -20,7 +20,7 @@ const (
 	// twice the largest size before anything is known of the application: plain
 	// fits to published strong-scaling series err by 8 % in the median there, and
 	// half of a normal distribution lies within 0.6745 of its standard deviations.
-	surprise = 0.08 / 0.6745
+	surprise = 0.08
 	// surpriseStrength is how many errors of one's own that counts for.
 	surpriseStrength = 4
 )

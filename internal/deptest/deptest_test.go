@@ -36,7 +36,8 @@ var rules = []struct {
 	{"mpi/internal/makempi", []string{"mpi"}, "a main for make"},
 	{"run/local", []string{"spec", "ensemble", "run", "mpi"}, "executors know the driver's side and not one another"},
 	{"measure/mpi", nil, "a leaf: files of ranks in, a profile out"},
-	{"measure", []string{"spec", "ensemble", "catalog/read", "run", "measure/mpi"}, "reads run directories"},
+	{"measure", []string{"spec", "stats", "ensemble", "catalog/read", "run", "measure/mpi"}, "reads run directories"},
+	{"pattern", []string{"spec", "stats", "catalog/read", "ensemble", "measure"}, "fits records, and points from anywhere"},
 	{"report", []string{"spec", "stats", "catalog/read", "ensemble", "run", "measure"}, "shows records"},
 	{"internal/cli", []string{"*"}, "last: the door to all of them"},
 	{"internal/deptest", nil, "tests only"},
@@ -51,7 +52,7 @@ var outside = []struct {
 }{
 	{"github.com/spf13/", []string{"internal/cli"}, "commands parse; libraries work"},
 	{"github.com/vbauerster/mpb", []string{"internal/cli"}, "only the command line draws on terminals"},
-	{"gonum.org/", []string{"stats", "study", "study/sample", "report"}, "numerics have their places"},
+	{"gonum.org/", []string{"stats", "study", "study/sample", "pattern", "report"}, "numerics have their places"},
 	{"golang.org/x/perf", []string{"stats", "report"}, "numerics have their places"},
 	{"github.com/goccy/go-yaml", []string{"spec", "internal/cli"}, "files are decoded in one place; listings are written as YAML"},
 	{"github.com/santhosh-tekuri/", []string{"spec"}, "files are checked in one place"},
