@@ -33,13 +33,10 @@ const missed = 1.0
 // predictive approach to model selection", JASA 74 (1979); Yao, Vehtari, Simpson
 // and Gelman, "Using stacking to average Bayesian predictive distributions",
 // Bayesian Analysis 13 (2018), call it pseudo-BMA. What repetitions say of the
-// noise is a floor: no law is better than the noise.
+// noise is a floor: no law is better than the noise, see [noiseFloor].
 func candidates(laws []law, cells []cell) (all []candidate) {
 	n := len(cells)
-	floor := 0.0
-	for _, c := range cells {
-		floor += c.error * c.error / float64(n)
-	}
+	floor := noiseFloor(cells)
 	total := 0.0
 	for i := range laws {
 		l := &laws[i]
@@ -67,6 +64,28 @@ func candidates(laws []law, cells []cell) (all []candidate) {
 		all[i].weight /= total
 	}
 	return all
+}
+
+// noiseFloor is the mean squared error of validation that noise alone gives a
+// law with two constants. Leaving out size i costs the square of its error by
+// 1-hᵢ, where h is the leverage, here that of a straight line in the logarithms:
+// of three sizes, the ends are missed by six times the variance. Allen, "The
+// relationship between variable selection and data augmentation and a method for
+// prediction", Technometrics 16 (1974), whose PRESS this is.
+func noiseFloor(cells []cell) (floor float64) {
+	n := float64(len(cells))
+	mean, spread := 0.0, 0.0
+	for _, c := range cells {
+		mean += math.Log(c.x) / n
+	}
+	for _, c := range cells {
+		spread += math.Pow(math.Log(c.x)-mean, 2)
+	}
+	for _, c := range cells {
+		leverage := 1/n + math.Pow(math.Log(c.x)-mean, 2)/spread
+		floor += c.error * c.error / max(1-leverage, 0.1) / n
+	}
+	return floor
 }
 
 func (c *candidate) validate(cells []cell) {
@@ -116,15 +135,15 @@ func meanOf(xs []float64) float64 {
 // constant that it has less.
 const simpler = 0.005
 
-// choose picks one law. Those within one standard error of the best cannot be
-// told apart by validation (Breiman, Friedman, Olshen and Stone, "Classification
+// choose picks one law. Those within one standard error of the best, or within
+// the noise, cannot be told apart by validation (Breiman, Friedman, Olshen and Stone, "Classification
 // and Regression Trees", 1984, section 3.4.3). Of them it takes the one that
 // predicts at x what the weighted mean of all laws does, or nearly so with fewer
 // constants: means of laws predict better than the best law does, and the single
 // law nearest to the mean keeps most of that, as Barbieri and Berger found for
 // linear models ("Optimal predictive model selection", Annals of Statistics 32,
 // 2004). It can be written down, which a mean of thirty laws cannot.
-func choose(all []candidate, x float64) int {
+func choose(all []candidate, x, floor float64) int {
 	best := 0
 	for i := range all {
 		if all[i].validated < all[best].validated {
@@ -136,7 +155,7 @@ func choose(all []candidate, x float64) int {
 	for _, e := range folds {
 		variance += (e - mean) * (e - mean) / max(1, float64(len(folds)-1))
 	}
-	limit := mean + math.Sqrt(variance/float64(len(folds)))
+	limit := max(floor, mean+math.Sqrt(variance/float64(len(folds))))
 	middle := 0.0
 	for i := range all {
 		middle += all[i].weight * logOf(all[i].at(x))

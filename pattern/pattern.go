@@ -139,7 +139,7 @@ func Fit(points []Point, o Options) *Pattern {
 		laws = falling
 	}
 	p.all = candidates(laws, p.cells)
-	p.chosen = choose(p.all, 2*p.cells[len(p.cells)-1].x)
+	p.chosen = choose(p.all, 2*p.cells[len(p.cells)-1].x, noiseFloor(p.cells))
 	c := p.all[p.chosen]
 	p.Model = p.model(c.fitted)
 	p.Errors = &Errors{Fit: c.fit, Validation: c.validated, Forward: c.forward}

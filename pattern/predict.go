@@ -17,9 +17,11 @@ const (
 	// replicates is how many times the bootstrap draws.
 	replicates = 2000
 	// surprise is the standard deviation that the error of a prediction has at
-	// twice the largest size before anything is known of the application: plain
-	// fits to published strong-scaling series err by 8 % in the median there, and
-	// half of a normal distribution lies within 0.6745 of its standard deviations.
+	// twice the largest size, beyond the disagreement of the laws, before anything
+	// is known of the application. With it the intervals of the synthetic series
+	// hold the truth in 95 to 98 of 100 predictions at twice the largest size and in
+	// 92 to 94 at four times that, where the problem stays the same. It is also what
+	// plain fits to published strong-scaling series err by in the median.
 	surprise = 0.08
 	// surpriseStrength is how many errors of one's own that counts for.
 	surpriseStrength = 4

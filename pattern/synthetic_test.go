@@ -57,8 +57,8 @@ func ground(r *rand.Rand, scaling spec.Scaling, xm float64) func(float64) float6
 		exponent = 1 - maybe(0.25, 0.01, 0.3) + maybe(0.2, 0.01, 0.4)
 		// The caches hold the problem from some size on; something new begins at
 		// some size, inside the data or beyond.
-		cache, cached = maybe(0.2, 0.05, 0.5), xm*between(0.1, 1)
-		jump, begins  = maybe(0.2, 0.02, 0.3), xm*between(0.1, 4)
+		cache, cached = maybe(0.2, 0.05, 0.5), xm * between(0.1, 1)
+		jump, begins  = maybe(0.2, 0.02, 0.3), xm * between(0.1, 4)
 	)
 	return func(x float64) float64 {
 		y := math.Pow(x/xm, -exponent) + serial + log*math.Log2(x+1)/math.Log2(xm+1) + linear*x/xm + surface*math.Pow(x/xm, -2.0/3)
