@@ -88,15 +88,20 @@ func noiseFloor(cells []cell) (floor float64) {
 	return floor
 }
 
+// maxFolds bounds the folds of either kind, which are spread evenly over more
+// sizes than that.
+const maxFolds = 32
+
 func (c *candidate) validate(cells []cell) {
 	n := len(cells)
+	step := 1 + (n-1)/maxFolds
 	rest := make([]cell, 0, n)
-	for out := range n {
+	for out := (n - 1) % step; out < n; out += step {
 		rest = append(append(rest[:0], cells[:out]...), cells[out+1:]...)
 		e := c.foldError(rest, cells[out])
 		c.folds = append(c.folds, e*e)
 	}
-	for k := max(2, c.needs()); k < n; k++ {
+	for k := max(2, c.needs()); k < n; k += step {
 		e := c.foldError(cells[:k], cells[k])
 		if k < n-1 { // the last is the fold that leaves out the largest size
 			c.folds = append(c.folds, e*e)

@@ -89,6 +89,8 @@ var passedOver = []string{
 type row struct {
 	line  int
 	cells map[string]cellText
+	// base has the columns by the names of their metrics, without units.
+	base map[string]string
 }
 
 type cellText struct {
@@ -121,6 +123,11 @@ func (t *reading) add(r row, metrics []string) {
 			}
 			o.Parameters[parameter] = spec.Of(text(name))
 		}
+	}
+	r.base = map[string]string{}
+	for column := range r.cells {
+		name, _ := splitUnit(column)
+		r.base[name] = column
 	}
 	for _, column := range metrics {
 		t.number(r, column, &o)
@@ -173,20 +180,20 @@ func (t *reading) number(r row, column string, o *Observation) {
 	if unit == "" {
 		n.Unit = t.unit(o.App, name)
 	}
-	sd, hasSD := t.value(r, beside(r, name, "_sd"))
-	count, hasN := t.value(r, beside(r, name, "_n"))
+	sd, hasSD := t.value(r, r.base[name+"_sd"])
+	count, hasN := t.value(r, r.base[name+"_n"])
 	if hasN && (count < 1 || count != math.Trunc(count) || count > math.MaxInt32) {
-		t.fault(r.line, r.cells[beside(r, name, "_n")].column, spec.Path(name+"_n"), "got %g, want a whole number of 1 or more", count)
+		t.fault(r.line, r.cells[r.base[name+"_n"]].column, spec.Path(name+"_n"), "got %g, want a whole number of 1 or more", count)
 		return
 	}
 	if hasSD && sd < 0 {
-		t.fault(r.line, r.cells[beside(r, name, "_sd")].column, spec.Path(name+"_sd"), "got %g, want 0 or more", sd)
+		t.fault(r.line, r.cells[r.base[name+"_sd"]].column, spec.Path(name+"_sd"), "got %g, want 0 or more", sd)
 		return
 	}
 	if hasSD || hasN {
 		n.SD, n.N = sd, max(1, int(count))
 		if hasSD && sd > 0 && !hasN {
-			t.fault(r.line, r.cells[beside(r, name, "_sd")].column, spec.Path(name+"_sd"), "a standard deviation wants the number of runs beside it, in %s_n", name)
+			t.fault(r.line, r.cells[r.base[name+"_sd"]].column, spec.Path(name+"_sd"), "a standard deviation wants the number of runs beside it, in %s_n", name)
 		}
 	}
 	if s, ok := measure.Seconds(valueOf(n)); ok && n.Unit != "s" {
@@ -213,14 +220,4 @@ func (t *reading) value(r row, column string) (float64, bool) {
 		return 0, false
 	}
 	return v, true
-}
-
-// beside is the column of a metric with a suffix, with a unit or without.
-func beside(r row, name, suffix string) string {
-	for column := range r.cells {
-		if base, _ := splitUnit(column); base == name+suffix {
-			return column
-		}
-	}
-	return ""
 }
