@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/converged-computing/ensemble/spec"
 )
@@ -152,7 +153,14 @@ func (p *Pattern) warn(format string, args ...any) {
 
 // place is a size in words: 32 nodes.
 func (p *Pattern) place(x float64) string {
-	return strconv.FormatFloat(x, 'g', 6, 64) + " " + p.options.Axis
+	return place(x, p.options.Axis)
+}
+
+func place(x float64, axis string) string {
+	if x == 1 {
+		axis = strings.TrimSuffix(axis, "s")
+	}
+	return strconv.FormatFloat(x, 'g', 6, 64) + " " + axis
 }
 
 // form turns values into what laws are fitted to, and back. elastic is by how

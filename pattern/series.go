@@ -269,10 +269,10 @@ func (s *Series) describe(g []*Observation, app *spec.Application, scaling spec.
 func (s *Series) add(size int, observations []*Observation, app *spec.Application) {
 	quiet := slices.DeleteFunc(slices.Clone(observations), func(o *Observation) bool { return o.Noisy })
 	if n := len(observations) - len(quiet); n > 0 && len(quiet) > 0 {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("%d noisy runs at %d %s are left out", n, size, s.Axis))
+		s.Warnings = append(s.Warnings, fmt.Sprintf("noisy runs at %s: %d are left out", place(float64(size), string(s.Axis)), n))
 		observations = quiet
 	} else if n > 0 {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("all runs at %d %s are noisy", size, s.Axis))
+		s.Warnings = append(s.Warnings, fmt.Sprintf("all runs at %s are noisy", place(float64(size), string(s.Axis))))
 	}
 	p := Point{X: float64(size)}
 	var numbers []Number
@@ -298,9 +298,9 @@ func (s *Series) configuration(o *Observation, app *spec.Application) string {
 	var parts []string
 	switch {
 	case s.Axis == Nodes && o.Tasks > 0:
-		parts = append(parts, fmt.Sprintf("%d ranks", o.Tasks))
+		parts = append(parts, place(float64(o.Tasks), "ranks"))
 	case s.Axis == Ranks && o.Nodes > 0:
-		parts = append(parts, fmt.Sprintf("%d nodes", o.Nodes))
+		parts = append(parts, place(float64(o.Nodes), "nodes"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Parameters)) {
 		if roleOf(app, name) == spec.RoleProcessGrid {
