@@ -90,25 +90,51 @@ func (p *Pattern) between(y, low, high float64) *Prediction {
 }
 
 func (p *Pattern) predict(a *Answer, x float64) {
+	got, noise := p.interval(x)
+	last := p.cells[len(p.cells)-1]
+	if !carries(got) {
+		a.Refused = p.tooWide(x, got, noise)
+		return
+	}
+	a.Prediction = got
+	if p.falling && x > last.x && p.all[p.chosen].at(x) > last.y*(1+material) {
+		a.Warnings = append(a.Warnings, fmt.Sprintf("the law turns beyond the data, which end at %s", p.place(last.x)))
+	}
+}
+
+// interval predicts at x; noise is as of [Pattern.bootstrap].
+func (p *Pattern) interval(x float64) (got *Prediction, noise float64) {
 	y := p.all[p.chosen].at(x)
 	draws, noise := p.bootstrap(x)
 	tail := (1 - p.options.Level) / 2
 	low, high := stat.Quantile(tail, stat.Empirical, draws, nil), stat.Quantile(1-tail, stat.Empirical, draws, nil)
-	got := p.between(y, min(low, y), max(high, y))
-	if width := got.High - got.Low; width <= got.Value {
-		a.Prediction = got
-		return
-	}
+	return p.between(y, min(low, y), max(high, y)), noise
+}
+
+// carries says whether a prediction says anything.
+func carries(got *Prediction) bool { return got.High-got.Low <= got.Value }
+
+// tooWide says why the interval at x is too wide. Far beyond the data the
+// distance is the reason, unless nothing beyond them can be predicted at all.
+func (p *Pattern) tooWide(x float64, got *Prediction, noise float64) string {
+	interval := fmt.Sprintf("the %.0f %% interval, %.4g to %.4g %s, is wider than the value, %.4g", 100*got.Level, got.Low, got.High, p.options.Unit, got.Value)
 	last := p.cells[len(p.cells)-1].x
-	interval := fmt.Sprintf("the %.0f %% interval, %.4g to %.4g %s, is wider than the value, %.4g", 100*p.options.Level, got.Low, got.High, p.options.Unit, got.Value)
-	switch {
-	case 2*distuv.UnitNormal.Quantile(1-tail)*noise > 0.5:
-		a.Refused = "too noisy: " + interval
-	case x > 2*last:
-		a.Refused = fmt.Sprintf("too far beyond the data, which end at %s: %s", p.place(last), interval)
-	default:
-		a.Refused = "the laws that fit disagree: " + interval
+	reach := last
+	for 2*reach < x {
+		if next, _ := p.interval(2 * reach); !carries(next) {
+			break
+		}
+		reach *= 2
 	}
+	switch {
+	case reach > last:
+		return fmt.Sprintf("too far beyond the data, which end at %s and carry to some %s: %s", p.place(last), p.place(reach), interval)
+	case 2*distuv.UnitNormal.Quantile((1+got.Level)/2)*noise > 0.5:
+		return "too noisy: " + interval
+	case x > 2*last:
+		return fmt.Sprintf("too far beyond the data, which end at %s: %s", p.place(last), interval)
+	}
+	return "the laws that fit disagree: " + interval
 }
 
 // bootstrap draws values at x, in ascending order. noise is the part of their

@@ -60,6 +60,19 @@ func TestCommandsOfTheReadmeWork(t *testing.T) {
 	t.Logf("%d commands ran", n)
 }
 
+func TestCommandsOfThePatternsDocumentWork(t *testing.T) {
+	t.Parallel()
+	for _, block := range blocks(t, "../../docs/patterns.md", "sh") {
+		for line := range strings.Lines(block) {
+			cmd := exec.Command("sh", "-e", "-c", line)
+			cmd.Dir = filepath.Join("..", "..")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", strings.TrimSpace(line), err, out)
+			}
+		}
+	}
+}
+
 func TestFilesInTheDocumentsAreValid(t *testing.T) {
 	t.Parallel()
 	for _, block := range blocks(t, "../../docs/files.md", "yaml") {
