@@ -72,7 +72,7 @@ func (p *Point) count() int {
 	return len(p.Values)
 }
 
-// spread is the relative standard deviation of the runs, robust from four runs
+// spread is the relative standard deviation of the runs, robust from three runs
 // on, with its degrees of freedom, which are zero where it is not known.
 func (p *Point) spread() (sd, freedom float64) {
 	n, at := p.count(), p.location()
@@ -87,7 +87,7 @@ func (p *Point) spread() (sd, freedom float64) {
 	}
 	s := stats.Summarize(p.Values, 0)
 	sd = s.SD
-	if n >= 4 {
+	if n >= 3 {
 		deviations := make([]float64, n)
 		for i, v := range p.Values {
 			deviations[i] = math.Abs(v - at)

@@ -130,6 +130,24 @@ func TestOutliersDoNotBendTheCurve(t *testing.T) {
 	}
 }
 
+// TestASmallRiseIsNoTurn holds that sizes may wobble by some per cent.
+func TestASmallRiseIsNoTurn(t *testing.T) {
+	t.Parallel()
+	points := runs(map[float64][]float64{4: {100, 100.1}, 8: {97, 97.1}, 16: {100, 100.2}})
+	if a := pattern.Fit(points, pattern.Options{}).At(32); a.Prediction == nil || math.Abs(a.Prediction.Value-99) > 5 {
+		t.Errorf("got %+v, %q", a.Prediction, a.Refused)
+	}
+}
+
+func TestOneOfThreeRunsApartIsAnOutlier(t *testing.T) {
+	t.Parallel()
+	points := measured(amdahl, 4, 8, 16)
+	points[1].Values[2] *= 3
+	if a := pattern.Fit(points, pattern.Options{}).At(32); a.Prediction == nil || math.Abs(a.Prediction.Value/amdahl(32)-1) > 0.03 {
+		t.Errorf("got %+v, %q, want %g", a.Prediction, a.Refused, amdahl(32))
+	}
+}
+
 func TestRatesAndSharesStayInTheirRange(t *testing.T) {
 	t.Parallel()
 	share := pattern.Fit(measured(func(x float64) float64 { return 100 * x / (x + 40) }, 4, 8, 16, 32), pattern.Options{Form: pattern.Share, Unit: "%"})

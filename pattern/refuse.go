@@ -15,8 +15,8 @@ const minSizes = 3
 
 // The limits of refusals, in relative terms.
 const (
-	// material is a change that matters.
-	material = 0.03
+	// material is a change that matters: sizes wobble by some per cent.
+	material = 0.05
 	// significance is how many standard errors a change has to have.
 	significance = 2
 	// apart is the ratio from which two groups of runs are two configurations.
