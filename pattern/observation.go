@@ -19,8 +19,8 @@ const (
 	LaunchOverhead = "launch_overhead"
 	// Memory is the largest resident set of any one process [B].
 	Memory = "max_rss"
-	// MPIShare is the share of the time that ranks spend in MPI [%]; a metric of
-	// the name mpi_percent is the same.
+	// MPIShare is the share of the time that ranks spend in MPI [%]: of a job that
+	// was profiled the profile's; a metric of the name mpi_percent is the same.
 	MPIShare = "mpi_share"
 )
 
@@ -68,6 +68,9 @@ func FromRecords(records []measure.Record, apps map[string]*spec.Application) (a
 				name = MPIShare
 			}
 			o.Numbers[name] = Number{Value: v.Value, Unit: v.Unit}
+		}
+		if r.MPI != nil {
+			o.Numbers[MPIShare] = Number{Value: r.MPI.Percent, Unit: "%"}
 		}
 		if r.Resources != nil && r.Resources.MaxRSSBytes > 0 {
 			o.Numbers[Memory] = Number{Value: float64(r.Resources.MaxRSSBytes), Unit: "B"}

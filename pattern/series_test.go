@@ -13,6 +13,7 @@ import (
 	"github.com/converged-computing/ensemble/catalog/read"
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/measure"
+	"github.com/converged-computing/ensemble/measure/mpi"
 	"github.com/converged-computing/ensemble/pattern"
 	"github.com/converged-computing/ensemble/run"
 	"github.com/converged-computing/ensemble/spec"
@@ -114,6 +115,16 @@ func TestGroup(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+func TestTheShareOfAProfileIsThatOfTheRun(t *testing.T) {
+	t.Parallel()
+	r := record(1, 8, 10, nil)
+	r.MPI = &mpi.Summary{Percent: 35}
+	got := pattern.FromRecords([]measure.Record{r}, nil)[0].Numbers[pattern.MPIShare]
+	if want := (pattern.Number{Value: 35, Unit: "%"}); got != want {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
