@@ -93,6 +93,10 @@ func (m *machine) command(t testing.TB, dir string, ranks int, args ...string) *
 	}
 	line = append(line, args...)
 	c := exec.CommandContext(t.Context(), line[0], line[1:]...)
+	// What Open MPI keeps on disk and in shared memory goes with the test, though
+	// its processes be killed.
+	keep := t.TempDir()
+	c.Env = append(os.Environ(), "OMPI_MCA_orte_tmpdir_base="+keep, "OMPI_MCA_btl_vader_backing_directory="+keep, "OMPI_MCA_btl_sm_backing_directory="+keep)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return c
 }
