@@ -112,6 +112,9 @@ func benchmarkValues(rec *measure.Record, app *spec.ApplicationSpec) (values []b
 			}
 		}
 	}
+	if rec.MPI != nil {
+		values = append(values, benchmarkValue{rec.MPI.Percent, benchmarkUnit("mpi", "%"), spec.BetterLower})
+	}
 	if wall, ok := wallTime(rec); ok {
 		values = append(values, benchmarkValue{wall, benchmarkUnit(WallTime, "sec"), spec.BetterLower})
 	}

@@ -54,6 +54,7 @@ func CSV(w io.Writer, r *Report) error {
 		"time", "unit", "n", "median", "median_low", "median_high", "mean", "mean_low", "mean_high", "sd", "min", "max",
 		"speedup", "speedup_low", "speedup_high", "efficiency", "efficiency_low", "efficiency_high",
 		"launch_overhead[s]", "noisy", "mean_without_noisy", "outliers", "flags", "warnings", "grid", "efficiency_without_noisy",
+		"mpi_percent",
 	}
 	for _, name := range names {
 		head = append(head, "merit."+name)
@@ -93,7 +94,10 @@ func csvPoint(a *Application, s *Series, p *Point) []string {
 	line = append(line, ifKnown(t.N > 1, allDigits(t.SD)), number(t.Min), number(t.Max))
 	line = append(line, estimateCells(p.Speedup)...)
 	line = append(line, estimateCells(p.Efficiency)...)
-	overhead, quiet, quietEfficiency := "", "", ""
+	overhead, quiet, quietEfficiency, inMPI := "", "", "", ""
+	if p.MPI != nil {
+		inMPI = allDigits(p.MPI.Percent.Median)
+	}
 	if p.Overhead != nil {
 		overhead = allDigits(p.Overhead.Median)
 	}
@@ -115,7 +119,7 @@ func csvPoint(a *Application, s *Series, p *Point) []string {
 	}
 	return append(line, overhead, strconv.Itoa(p.Noisy), quiet, strings.Join(outliers, ";"),
 		strings.Join(slices.Sorted(maps.Keys(p.Flags)), ";"), strings.Join(slices.Concat(t.Warnings, ratio, p.Warnings, s.Warnings), "; "),
-		p.Grid, quietEfficiency)
+		p.Grid, quietEfficiency, inMPI)
 }
 
 func limits(in *stats.Interval) []string {

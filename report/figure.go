@@ -47,6 +47,9 @@ func scalingFigures(r *Report, a *Application, series []*Series) []*chart {
 			figures = append(figures, c)
 		}
 	}
+	if c := mpiPlot().draw(series); c != nil {
+		figures = append(figures, c)
+	}
 	if c := overheadPlot().draw(series); c != nil {
 		figures = append(figures, c)
 	}
@@ -133,6 +136,32 @@ func meritPlot(m Quantity) plot {
 					ranks: p.Ranks, center: v.Median, trials: p.Trials,
 					single: func(t Trial) (float64, bool) { x, ok := t.Merits[m.Name]; return x, ok },
 					title:  fmt.Sprintf("%s: median %s, n = %d", p.place(), withUnit(sig(v.Median, digits), m.Unit), v.N),
+				})
+			}
+			return out
+		},
+	}
+}
+
+func mpiPlot() plot {
+	return plot{
+		title: "Time in MPI", unit: "%", note: "of the time between MPI_Init and MPI_Finalize",
+		values: func(s *Series) (out []value) {
+			for i := range s.Points {
+				p := &s.Points[i]
+				if p.Ranks == 0 || p.MPI == nil {
+					continue
+				}
+				share := p.MPI.Percent
+				out = append(out, value{
+					ranks: p.Ranks, center: share.Mean, in: share.MeanInterval, trials: p.Trials,
+					single: func(t Trial) (float64, bool) {
+						if t.MPI == nil {
+							return 0, false
+						}
+						return *t.MPI, true
+					},
+					title: fmt.Sprintf("%s: mean %s, n = %d", p.place(), meanText(share, "%"), share.N),
 				})
 			}
 			return out

@@ -15,17 +15,19 @@ import (
 // flagMeanings are what the flags of package run, measure and catalog/read
 // mean, for a page that shows them.
 var flagMeanings = map[string]string{
-	"noisy":          "other work used the machine",
-	"shared":         "another job ran beside",
-	"oversubscribed": "there were more ranks than cores",
-	"unreadable":     "files of the attempt are missing or broken",
-	"left-processes": "the application left processes behind, which were ended",
-	"truncated":      "the log has more values than are kept",
-	"long-lines":     "the log has lines too long to be read whole",
-	"restarted":      "the application began to print again",
-	"tasks-differ":   "the application counts other tasks than the launcher",
-	"not-finite":     "a value was no number and is left out",
-	"shared-wrapper": "the launcher's time covers other runs as well and is left out",
+	"noisy":           "other work used the machine",
+	"shared":          "another job ran beside",
+	"oversubscribed":  "there were more ranks than cores",
+	"unreadable":      "files of the attempt are missing or broken",
+	"no-profile":      "it should have been profiled, and no rank left a profile",
+	"partial-profile": "some ranks left no profile, or did not reach MPI_Finalize",
+	"left-processes":  "the application left processes behind, which were ended",
+	"truncated":       "the log has more values than are kept",
+	"long-lines":      "the log has lines too long to be read whole",
+	"restarted":       "the application began to print again",
+	"tasks-differ":    "the application counts other tasks than the launcher",
+	"not-finite":      "a value was no number and is left out",
+	"shared-wrapper":  "the launcher's time covers other runs as well and is left out",
 }
 
 // hasOverhead says whether any point tells the launcher's time from the

@@ -31,7 +31,7 @@ type page struct {
 	Noise, Outliers    *tableView
 	Level              string
 	Footer             string
-	Strong, Weak       bool
+	Strong, Weak, MPI  bool
 	// Flags are how many attempts carry each flag, Meanings what flags mean.
 	Flags    []chip
 	Meanings [][2]string
@@ -51,6 +51,7 @@ type appView struct {
 	Sets                  []figureSet
 	Table                 *tableView
 	Curves                []figureSet
+	Profiles              []profileView
 }
 
 // figureSet are figures with the legend that they share.
@@ -125,6 +126,7 @@ func newPage(r *Report, meta Meta) *page {
 		p.Apps = append(p.Apps, newAppView(r, a, fmt.Sprintf("app-%d", i+1)))
 		p.Strong = p.Strong || a.Scaling == spec.ScalingStrong
 		p.Weak = p.Weak || a.Scaling == spec.ScalingWeak
+		p.MPI = p.MPI || a.hasProfile()
 	}
 	for _, f := range slices.Sorted(maps.Keys(c.Flags)) {
 		p.Flags = append(p.Flags, chip{fmt.Sprintf("%s %d", plain(f), c.Flags[f]), "warn"})

@@ -15,6 +15,7 @@ import (
 // the figures.
 func seriesTable(r *Report, a *Application, scaled bool) *tableView {
 	t := &tableView{Caption: plain(a.Name) + ": all points"}
+	inMPI := a.hasProfile()
 	nodes, grid, speedup, efficiency, overhead, flags := false, false, scaled && a.Scaling != spec.ScalingWeak, scaled, a.hasOverhead(), false
 	for _, s := range a.Series {
 		for _, p := range s.Points {
@@ -38,6 +39,7 @@ func seriesTable(r *Report, a *Application, scaled bool) *tableView {
 	add(true, head{Name: levelText(r.Level) + " interval of the mean", Unit: unit, Number: true})
 	add(speedup, head{Name: "speed-up", Number: true, Help: "with its " + levelText(r.Level) + " interval"})
 	add(efficiency, head{Name: "efficiency", Number: true, Help: "with its " + levelText(r.Level) + " interval"})
+	add(inMPI, head{Name: "MPI", Unit: "%", Number: true, Help: "median share of the time in MPI, and from the smallest to the largest of a rank"})
 	for _, m := range a.Merits {
 		add(true, head{Name: plain(m.Name), Unit: plain(m.Unit), Number: true, Help: "median, and from the smallest to the largest"})
 	}
@@ -52,7 +54,7 @@ func seriesTable(r *Report, a *Application, scaled bool) *tableView {
 		}
 		for j := range s.Points {
 			p := &s.Points[j]
-			g.Rows = append(g.Rows, pointRow(a, p, use{nodes, grid, speedup, efficiency, overhead, flags}))
+			g.Rows = append(g.Rows, pointRow(a, p, use{nodes, grid, speedup, efficiency, inMPI, overhead, flags}))
 			for _, w := range p.cautions() { // outliers and noise have a section of their own
 				g.Notes = append(g.Notes, plain(p.place()+": "+w))
 			}
@@ -66,7 +68,7 @@ func seriesTable(r *Report, a *Application, scaled bool) *tableView {
 }
 
 // use says which columns a table has that not every one has.
-type use struct{ nodes, grid, speedup, efficiency, overhead, flags bool }
+type use struct{ nodes, grid, speedup, efficiency, inMPI, overhead, flags bool }
 
 func pointRow(a *Application, p *Point, has use) (cells []cell) {
 	add := func(use bool, text, muted string) {
@@ -91,6 +93,11 @@ func pointRow(a *Application, p *Point, has use) (cells []cell) {
 		value += " %"
 	}
 	add(has.efficiency, value, strings.TrimSpace(in))
+	byRank := ""
+	if p.MPI != nil && p.Ranks > 1 {
+		byRank = fixed(p.MPI.Low, 2) + " … " + fixed(p.MPI.High, 2)
+	}
+	add(has.inMPI, p.shareText(), byRank)
 	for _, m := range a.Merits {
 		spread := ""
 		if v := p.Merits[m.Name]; v.N > 1 {

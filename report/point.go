@@ -23,7 +23,7 @@ func (b *builder) series(s Setting, g group) Series {
 		}
 		byPlace[at][grid] = append(byPlace[at][grid], rec)
 	}
-	out := Series{Setting: s, Warnings: g.warnings}
+	out := Series{Setting: s, Profile: typicalProfile(g.records), Warnings: g.warnings}
 	for at, byGrid := range byPlace {
 		for grid, records := range byGrid {
 			p := b.point(records)
@@ -98,6 +98,7 @@ func (b *builder) point(records []*measure.Record) Point {
 	}
 	b.merits(&p)
 	b.overhead(&p, overheads)
+	b.profile(&p, records)
 	return p
 }
 

@@ -131,6 +131,12 @@ var recordFields = []struct {
 		}
 		return strconv.FormatInt(r.Resources.MaxRSSBytes, 10)
 	}},
+	{"mpi_percent", func(r *measure.Record) string {
+		if r.MPI == nil {
+			return ""
+		}
+		return allDigits(r.MPI.Percent)
+	}},
 }
 
 func ifKnown(ok bool, s string) string {

@@ -82,8 +82,11 @@ type Setting struct {
 type Series struct {
 	Setting
 	// Points are in the order of ranks, then nodes.
-	Points   []Point  `json:"points"`
-	Warnings []string `json:"warnings,omitempty"`
+	Points []Point `json:"points"`
+	// Profile is what a typical trial on the most ranks did in MPI, where one was
+	// profiled.
+	Profile  *MPIProfile `json:"profile,omitempty"`
+	Warnings []string    `json:"warnings,omitempty"`
 }
 
 // Point is what the trials on one number of ranks and nodes measured.
@@ -111,6 +114,8 @@ type Point struct {
 	// Overhead is the launcher's wall time less the application's own, in
 	// seconds, where both are known.
 	Overhead *stats.Summary `json:"overhead,omitempty"`
+	// MPI is what the profiled trials spent in MPI, where there are some.
+	MPI *MPIShare `json:"mpi,omitempty"`
 	// Quiet summarises Time without the noisy trials, where there are some of
 	// both kinds.
 	Quiet *stats.Summary `json:"quiet,omitempty"`
@@ -139,7 +144,9 @@ type Trial struct {
 	// Overhead is in seconds, Merits in the units of the application's Merits.
 	Overhead *float64           `json:"overhead,omitempty"`
 	Merits   map[string]float64 `json:"merits,omitempty"`
-	Flags    []string           `json:"flags,omitempty"`
+	// MPI is the share of the time in MPI in percent, of a trial that was profiled.
+	MPI   *float64 `json:"mpi_percent,omitempty"`
+	Flags []string `json:"flags,omitempty"`
 	// Outlier is the modified z-score of the time where it is an outlier.
 	Outlier float64 `json:"outlier,omitempty"`
 }

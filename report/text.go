@@ -146,6 +146,7 @@ func (p *printer) series(r *Report, a *Application, s *Series) {
 	for _, note := range append(notes, s.Warnings...) {
 		p.note(4, 2, "! "+plain(note))
 	}
+	p.profile(s)
 }
 
 // seriesColumns are the columns of a series; those without a value are left
@@ -159,6 +160,7 @@ func seriesColumns(r *Report, a *Application, s *Series) (columns []column, keys
 	interval := column{head: []string{levelText(r.Level) + " interval", strings.TrimSpace("of the mean " + unit)}, left: true}
 	speedup, efficiency := column{head: []string{"speed-up"}, left: true}, column{head: []string{"efficiency"}, left: true}
 	overhead, flags := column{head: []string{"overhead", "[s]"}}, column{head: []string{"flags"}, left: true}
+	inMPI := column{head: []string{"MPI", "[%]"}}
 	merits := make([]column, len(a.Merits))
 	for i, m := range a.Merits {
 		merits[i].head = []string{"merit", unitText(plain(m.Unit))}
@@ -182,6 +184,7 @@ func seriesColumns(r *Report, a *Application, s *Series) (columns []column, keys
 			speedup.add(estimateText(p.Speedup, p.Base))
 			efficiency.add(percentText(p.Efficiency, p.Base))
 		}
+		inMPI.add(p.shareText())
 		for i, m := range a.Merits {
 			merits[i].add(meritText(p, m))
 		}
@@ -200,7 +203,7 @@ func seriesColumns(r *Report, a *Application, s *Series) (columns []column, keys
 		columns = append(columns, grid)
 	}
 	keys = len(columns)
-	for _, c := range append(append([]column{n, median, mean, interval, speedup, efficiency}, merits...), overhead) {
+	for _, c := range append(append([]column{n, median, mean, interval, speedup, efficiency, inMPI}, merits...), overhead) {
 		if !c.empty() {
 			columns = append(columns, c)
 		}

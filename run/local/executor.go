@@ -96,13 +96,12 @@ func (x *Executor) fits(job *ensemble.Job) error {
 // plan decides how the job is run on some cores.
 func (x *Executor) plan(job *ensemble.Job, cores []core) (p plan, err error) {
 	p = plan{Cores: cores, Whole: !job.Policy.Shared, Machine: len(processors(cores)) == x.online}
-	if p.Launcher, err = x.launcher(job.Launch.MPI); err != nil {
-		return p, err
+	var none error
+	p.Launcher, err = x.launcher(job.Launch.MPI)
+	p.Preload, none = x.preload(job)
+	if err = errors.Join(err, none); err == nil { // all that is missing is told at once
+		_, _, err = launchLine(job, p, "")
 	}
-	if p.Preload, err = x.preload(job); err != nil {
-		return p, err
-	}
-	_, _, err = launchLine(job, p, "")
 	return p, err
 }
 

@@ -5,6 +5,7 @@ package local
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/converged-computing/ensemble/ensemble"
@@ -24,6 +25,20 @@ func TestAMissingCompilerIsNamedWithItsPackage(t *testing.T) {
 		}
 		if path, err := x.preload(&ensemble.Job{Launch: ensemble.Launch{MPI: name}}); path != "" || err != nil {
 			t.Errorf("without a profile: got %q, %v", path, err)
+		}
+	}
+}
+
+func TestTheLauncherAndTheCompilerAreMissedAtOnce(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	x := &Executor{cores: twoSockets, launchers: map[spec.MPI]string{}, preloads: map[spec.MPI]string{}}
+	err := x.Check(&ensemble.Job{
+		Shape:  ensemble.Shape{Nodes: 1, Tasks: 1, Threads: 1, CoresPerTask: 1},
+		Launch: ensemble.Launch{MPI: spec.OpenMPI, Profile: spec.ProfileMPI, Command: []string{"app"}},
+	})
+	for _, want := range []string{"openmpi-bin", "gcc libopenmpi-dev"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want the package %s", err, want)
 		}
 	}
 }
