@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,9 +61,9 @@ func TestCommandsOfTheReadmeWork(t *testing.T) {
 	t.Logf("%d commands ran", n)
 }
 
-func TestCommandsOfThePatternsDocumentWork(t *testing.T) {
+func TestCommandsOfTheDocumentsWork(t *testing.T) {
 	t.Parallel()
-	for _, block := range blocks(t, "../../docs/patterns.md", "sh") {
+	for _, block := range slices.Concat(blocks(t, "../../docs/patterns.md", "sh"), blocks(t, "../../docs/profiles.md", "sh")) {
 		for line := range strings.Lines(block) {
 			cmd := exec.Command("sh", "-e", "-c", line)
 			cmd.Dir = filepath.Join("..", "..")
