@@ -5,6 +5,7 @@ package measure_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/converged-computing/ensemble/catalog/read"
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/measure"
+	"github.com/converged-computing/ensemble/measure/mpi"
 	"github.com/converged-computing/ensemble/run"
 	"github.com/converged-computing/ensemble/spec"
 	"github.com/google/go-cmp/cmp"
@@ -35,6 +37,7 @@ spec:
         output:
           metrics:
             - {name: rate, match: '^rate (\S+)', unit: MB/s, better: higher, role: figure-of-merit}
+            - {name: mpi_percent, match: '^MPI (\S+)', unit: '%'}
           success:
             - {match: '^done$', reason: it did not say that it was done}
   study:
@@ -157,6 +160,65 @@ func TestRecordsOfAttempts(t *testing.T) {
 				t.Errorf("records (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// profileOf is what a rank of two leaves that was in no call of MPI, for one
+// second: the header of version 1.
+func profileOf(rank uint32) string {
+	b := append([]byte("ENSMPI\n\x00"), make([]byte, 1432)...)
+	put := func(at int, numbers ...uint32) {
+		for i, x := range numbers {
+			binary.NativeEndian.PutUint32(b[at+4*i:], x)
+		}
+	}
+	put(8, 1, 1440, 40, 72, 24) // the version, and the sizes of header, name, call and peer
+	put(40, 2, rank, 2)         // complete, the rank, the ranks
+	binary.NativeEndian.PutUint64(b[120:], 1e9)
+	return string(b)
+}
+
+func TestShareOfMPI(t *testing.T) {
+	t.Parallel()
+	profiled := job
+	profiled.Launch.Profile = spec.ProfileMPI
+	exit := run.Exit{Status: ensemble.Succeeded, Start: second(101), Finish: second(103)}
+	told := map[string]read.Value{"mpi_percent": {Value: 27.4, Unit: "%"}}
+	for _, c := range []struct {
+		name    string
+		job     ensemble.Job
+		files   map[string]any
+		want    *mpi.Summary
+		metrics map[string]read.Value
+		flags   []string
+	}{
+		{"what the application says alone is the share", job, map[string]any{"jobs/j/1/stdout": "MPI 27.4\n"}, &mpi.Summary{Percent: 27.4}, told, nil},
+		{"a profile wins, and what the application says stays a metric", profiled, map[string]any{
+			"jobs/j/1/stdout": "MPI 27.4\n", "jobs/j/1/profile/0.7.mpi": profileOf(0), "jobs/j/1/profile/1.8.mpi": profileOf(1),
+		}, &mpi.Summary{Ranks: 2, Size: 2, Seconds: 1}, told, nil},
+		{"a profile that is missing is flagged, and leaves what the application says", profiled,
+			map[string]any{"jobs/j/1/stdout": "MPI 27.4\n"}, &mpi.Summary{Percent: 27.4}, told, []string{"no-profile"}},
+		{"a share that nobody tells is none", job, map[string]any{"jobs/j/1/stdout": "done\n"}, nil, nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.files["jobs/j/1/job.json"], c.files["jobs/j/1/exit.json"] = c.job, exit
+			d, e := handMade(t, finished(1, ensemble.Succeeded, ""), c.files)
+			for r, err := range measure.Records(t.Context(), d, e) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(c.want, r.MPI) + cmp.Diff(c.metrics, r.Metrics) + cmp.Diff(c.flags, r.Flags); diff != "" {
+					t.Errorf("MPI, metrics and flags (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+	for _, unit := range []string{"", "s"} {
+		r := measure.FromLog(read.Run{Metrics: map[string]read.Value{"mpi_percent": {Value: 1, Unit: unit}}}, nil)
+		if r.MPI != nil {
+			t.Errorf("got %+v of a metric in [%s], want nothing", r.MPI, unit)
+		}
 	}
 }
 

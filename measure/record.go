@@ -4,8 +4,8 @@
 //
 // The model: a [Record] is what one attempt did. It is derived: everything in
 // it stands in the run directory, in the journal (status, attempts), job.json
-// (what was asked), exit.json (times, resources, load) and what the application
-// printed (metrics), so records can be rebuilt at any time and are never the
+// (what was asked), exit.json (times, resources, load), what the application
+// printed (metrics) and what its ranks counted (the MPI profile), so records can be rebuilt at any time and are never the
 // only copy of anything.
 //
 // Two times are kept apart: a metric is the application's own word, while
@@ -67,13 +67,20 @@ type Record struct {
 	// sample_received and sample_sent [bytes].
 	Series map[string]read.Series `json:"series,omitempty"`
 	Tables map[string]read.Table  `json:"tables,omitempty"`
-	// MPI is what the ranks did in MPI, of a job that was profiled.
+	// MPI is what the ranks did in MPI, of a job that was profiled. Of others it
+	// holds the share alone, where what they printed tells [MPIPercent].
 	MPI *mpi.Summary `json:"mpi,omitempty"`
 	// Load is the other work on the machine, as a share of it.
 	Load *run.Load `json:"load,omitempty"`
 	// Resources are what all processes of the attempt used.
 	Resources *run.Resources `json:"resources,omitempty"`
 }
+
+// MPIPercent is the metric [%] by which an application or the report of a
+// profiler says itself what share of the time ranks spent in MPI. What exactly it
+// is a share of is for its reader to say. It stays a metric beside a profile, which
+// has its own.
+const MPIPercent = "mpi_percent"
 
 // FromLog makes a record of a run that was found in a log. The application is nil
 // where only a format is known.
@@ -84,12 +91,16 @@ func FromLog(r read.Run, app *spec.Application) Record {
 }
 
 func newRecord(r read.Run) Record {
-	return Record{
+	record := Record{
 		App: r.App, Problem: r.Problem, File: r.File, RunID: r.RunID, Iteration: r.Iteration,
 		Nodes: r.Nodes, Tasks: r.Tasks, Threads: r.Threads, Command: r.Command,
 		Status: ensemble.Status(r.Status), Reason: r.Reason, ExitCode: r.ExitCode, Flags: r.Flags,
 		Times: r.Times, Metrics: r.Metrics, Series: r.Series, Tables: r.Tables,
 	}
+	if v, ok := r.Metrics[MPIPercent]; ok && v.Unit == "%" {
+		record.MPI = &mpi.Summary{Percent: v.Value}
+	}
+	return record
 }
 
 // flagTime flags a record that succeeded without the time that the application

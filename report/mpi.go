@@ -48,7 +48,7 @@ func (b *builder) profile(p *Point, records []*measure.Record) {
 	for i, rec := range records {
 		t := &p.Trials[i]
 		quiet := t.Time != nil && !slices.Contains(t.Flags, flagNoisy)
-		if rec.MPI == nil {
+		if !rec.MPI.Profiled() {
 			if quiet {
 				others = append(others, *t.Time)
 			}
@@ -78,14 +78,14 @@ func (b *builder) profile(p *Point, records []*measure.Record) {
 func typicalProfile(records []*measure.Record) *MPIProfile {
 	most := 0
 	for _, rec := range records {
-		if rec.MPI != nil {
+		if rec.MPI.Profiled() {
 			most = max(most, rec.Tasks)
 		}
 	}
 	var with []*measure.Record
 	var percents []float64
 	for _, rec := range records {
-		if rec.MPI != nil && rec.Tasks == most {
+		if rec.MPI.Profiled() && rec.Tasks == most {
 			with, percents = append(with, rec), append(percents, rec.MPI.Percent)
 		}
 	}

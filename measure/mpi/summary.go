@@ -4,13 +4,15 @@ package mpi
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"math"
 	"slices"
 )
 
-// Summary is what a record holds of a profile. Times are in seconds, shares in
-// percent, sizes in bytes.
+// Summary is what a record holds of the time in MPI: the sums of a profile, or
+// nothing but Percent where that is all that somebody else told. Times are in
+// seconds, shares in percent, sizes in bytes.
 type Summary struct {
 	// Percent is the time in MPI, summed over the ranks, of the time between
 	// MPI_Init and MPI_Finalize, summed over the ranks. MPI_Init and MPI_Finalize
@@ -31,7 +33,8 @@ type Summary struct {
 	WaitPercent *float64 `json:"wait_percent,omitempty"`
 	// Seconds is the time between MPI_Init and MPI_Finalize, the mean over ranks.
 	Seconds float64 `json:"seconds"`
-	// Ranks left a profile; Size is how many there were.
+	// Ranks left a profile, none where only Percent is known; Size is how many
+	// there were.
 	Ranks int `json:"ranks"`
 	Size  int `json:"size"`
 	// Incomplete ranks did not reach MPI_Finalize.
@@ -53,6 +56,22 @@ type Summary struct {
 	Sent []PeerSum `json:"sent,omitempty"`
 	// Lost messages went to ranks for which there was no room.
 	Lost uint64 `json:"lost,omitempty"`
+}
+
+// Profiled says whether the sums are of a profile. Without one, all but Percent
+// is unknown.
+func (s *Summary) Profiled() bool { return s != nil && s.Ranks > 0 }
+
+// MarshalJSON leaves out what is unknown without a profile, since a zero would
+// say that it was measured.
+func (s Summary) MarshalJSON() ([]byte, error) {
+	if !s.Profiled() {
+		return json.Marshal(struct {
+			Percent float64 `json:"percent"`
+		}{s.Percent})
+	}
+	type fields Summary // without this method
+	return json.Marshal(fields(s))
 }
 
 // CallSum is one function of MPI over all ranks.

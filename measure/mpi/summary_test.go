@@ -5,6 +5,7 @@ package mpi
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"math"
 	"strings"
 	"testing"
@@ -40,6 +41,31 @@ func TestSummarize(t *testing.T) {
 	}
 	if d := cmp.Diff(want, Summarize(p), cmpopts.EquateApprox(1e-12, 0)); d != "" {
 		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func TestJSONHasWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		summary Summary
+		want    string
+	}{
+		{"a share that somebody else told stands alone", Summary{Percent: 27.4}, `{"percent":27.4}`},
+		{"the zeros of a profile were measured", Summary{Percent: 1, Ranks: 1, Size: 1},
+			`{"percent":1,"min_percent":0,"mean_percent":0,"max_percent":0,"imbalance":0,"seconds":0,"ranks":1,"size":1,"cost_percent":0,"thread_level":0,"calls":null}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b, err := json.Marshal(&c.summary)
+			if err != nil || string(b) != c.want {
+				t.Errorf("got %s, %v, want %s", b, err, c.want)
+			}
+			var back Summary
+			if err := json.Unmarshal(b, &back); err != nil || !cmp.Equal(back, c.summary) {
+				t.Errorf("read back: got %+v, %v, want %+v", back, err, c.summary)
+			}
+		})
 	}
 }
 
