@@ -83,6 +83,7 @@ var about = []string{"app", "variant", "environment", "problem", "nodes", "tasks
 var passedOver = []string{
 	"ensemble", "group", "trial", "job", "attempt", "file", "run_id", "command", "image", "reason", "exit_code",
 	"submit", "start", "finish", "load_before", "load_during", "user[s]", "system[s]",
+	"mpi_min_percent", "mpi_mean_percent", "mpi_max_percent", "mpi_imbalance_percent", "mpi_wait_percent", "mpi_cost_percent",
 }
 
 // row is one record as text, by the name of the column or field.
@@ -201,6 +202,9 @@ func (t *reading) number(r row, column string, o *Observation) {
 	}
 	if name == mpiPercent {
 		name = MPIShare
+		if _, ok := o.Numbers[name]; ok && strings.HasPrefix(column, "metric.") {
+			return // what the application says itself, beside a profile
+		}
 	}
 	if name == "duration_wrapper" {
 		o.Numbers[WallTime] = n

@@ -35,6 +35,10 @@ func TestRead(t *testing.T) {
 			{App: "lammps", Nodes: 1, Tasks: 2, Threads: 1, Noisy: true, Parameters: map[string]spec.Value{"x": spec.Of("=1")},
 				Numbers: map[string]pattern.Number{"loop_time": {Value: 3, Unit: "s"}, "max_rss": {Value: 1e6, Unit: "B"}}},
 		}},
+		{"the share of a profile before what the application says", "nodes,mpi_percent,mpi_min_percent,mpi_cost_percent,metric.mpi_percent[%]\n1,12,3,0.1,40\n2,40,,,40\n", []pattern.Observation{
+			{Nodes: 1, Numbers: map[string]pattern.Number{"mpi_share": {Value: 12, Unit: "%"}}},
+			{Nodes: 2, Numbers: map[string]pattern.Number{"mpi_share": {Value: 40, Unit: "%"}}},
+		}},
 		{"an array of objects", `[{"app":"x","nodes":4,"loop_time":2.5}, {"app":"x","nodes":8,"iteration":1,"loop_time":"1.5"}]`, []pattern.Observation{
 			{App: "x", Nodes: 4, Numbers: number(2.5, "s")}, {App: "x", Nodes: 8, Numbers: number(1.5, "s")},
 		}},

@@ -142,8 +142,15 @@ func TestFilesHaveTheShareOfMPI(t *testing.T) {
 	if err := report.RecordsCSV(&b, records); err != nil {
 		t.Fatal(err)
 	}
-	if got := cells(t, b.Bytes())[5]["mpi_percent"]; got != "2" {
-		t.Errorf("records: got %q, want 2", got)
+	lines := cells(t, b.Bytes())
+	want := map[string]string{
+		"mpi_percent": "2", "mpi_min_percent": "1", "mpi_max_percent": "5", "mpi_mean_percent": "0", "mpi_imbalance_percent": "4",
+		"mpi_wait_percent": "50", "mpi_cost_percent": "0.5",
+	}
+	for name, want := range want {
+		if got, unprofiled := lines[5][name], lines[4][name]; got != want || unprofiled != "" {
+			t.Errorf("records: got %s %q and %q of one that was not profiled, want %q and nothing", name, got, unprofiled, want)
+		}
 	}
 	b.Reset()
 	if err := report.CSV(&b, report.Build(records, sim, report.Options{})); err != nil {

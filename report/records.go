@@ -11,17 +11,22 @@ import (
 	"time"
 
 	"github.com/converged-computing/ensemble/measure"
+	"github.com/converged-computing/ensemble/measure/mpi"
+	"github.com/converged-computing/ensemble/run"
 )
 
 // RecordsCSV writes records as comma-separated values in the order given, with
-// one line of heads and quotes as in RFC 4180. After the columns that every record has come
-// a column parameter.NAME for each parameter and metric.NAME[UNIT] for each
+// one line of heads and quotes as in RFC 4180. After the columns that every
+// record has come a column parameter.NAME for each parameter and metric.NAME[UNIT] for each
 // metric, by name; a metric that was read in two units has two columns. An empty
 // cell is a value that is not known. Times are RFC 3339, in UTC; flags are
-// separated by semicolons; loads are shares of
-// the machine. Text that spreadsheets would
-// take for a formula has an apostrophe in front. Series and tables do not fit a
-// table of records and are left out; JSON has them.
+// separated by semicolons; loads are shares of the machine. mpi_percent is the
+// share of the time in MPI; the columns mpi_… behind it are of jobs that were
+// profiled: the smallest, the mean and the largest share of a rank, the imbalance
+// of computing, the part of collective calls that was waiting, and what counting
+// cost, as [mpi.Summary] defines them. Text that spreadsheets would take for a
+// formula has an apostrophe in front. Series, tables and the calls of profiles do
+// not fit a table of records and are left out; JSON has them.
 func RecordsCSV(w io.Writer, records []measure.Record) error {
 	parameters := map[string]bool{}
 	type column struct{ name, unit string }
@@ -101,42 +106,51 @@ var recordFields = []struct {
 	{"submit", func(r *measure.Record) string { return timeText(r.Times.Submit) }},
 	{"start", func(r *measure.Record) string { return timeText(r.Times.Start) }},
 	{"finish", func(r *measure.Record) string { return timeText(r.Times.Finish) }},
-	{"load_before", func(r *measure.Record) string {
-		if r.Load == nil {
-			return ""
-		}
-		return allDigits(r.Load.Before)
-	}},
-	{"load_during", func(r *measure.Record) string {
-		if r.Load == nil {
-			return ""
-		}
-		return allDigits(r.Load.During)
-	}},
-	{"user[s]", func(r *measure.Record) string {
-		if r.Resources == nil {
-			return ""
-		}
-		return allDigits(r.Resources.UserSeconds)
-	}},
-	{"system[s]", func(r *measure.Record) string {
-		if r.Resources == nil {
-			return ""
-		}
-		return allDigits(r.Resources.SystemSeconds)
-	}},
-	{"max_rss[B]", func(r *measure.Record) string {
-		if r.Resources == nil {
-			return ""
-		}
-		return strconv.FormatInt(r.Resources.MaxRSSBytes, 10)
-	}},
+	{"load_before", ofLoad(func(l *run.Load) string { return allDigits(l.Before) })},
+	{"load_during", ofLoad(func(l *run.Load) string { return allDigits(l.During) })},
+	{"user[s]", ofResources(func(u *run.Resources) string { return allDigits(u.UserSeconds) })},
+	{"system[s]", ofResources(func(u *run.Resources) string { return allDigits(u.SystemSeconds) })},
+	{"max_rss[B]", ofResources(func(u *run.Resources) string { return strconv.FormatInt(u.MaxRSSBytes, 10) })},
 	{"mpi_percent", func(r *measure.Record) string {
 		if r.MPI == nil {
 			return ""
 		}
 		return allDigits(r.MPI.Percent)
 	}},
+	{"mpi_min_percent", ofProfile(func(s *mpi.Summary) string { return allDigits(s.MinPercent) })},
+	{"mpi_mean_percent", ofProfile(func(s *mpi.Summary) string { return allDigits(s.MeanPercent) })},
+	{"mpi_max_percent", ofProfile(func(s *mpi.Summary) string { return allDigits(s.MaxPercent) })},
+	{"mpi_imbalance_percent", ofProfile(func(s *mpi.Summary) string { return allDigits(s.Imbalance) })},
+	{"mpi_wait_percent", ofProfile(func(s *mpi.Summary) string { return digitsOf(s.WaitPercent) })},
+	{"mpi_cost_percent", ofProfile(func(s *mpi.Summary) string { return allDigits(s.CostPercent) })},
+}
+
+// ofProfile is the text of a number that only profiled jobs have.
+func ofProfile(text func(*mpi.Summary) string) func(*measure.Record) string {
+	return func(r *measure.Record) string {
+		if !r.MPI.Profiled() {
+			return ""
+		}
+		return text(r.MPI)
+	}
+}
+
+func ofResources(text func(*run.Resources) string) func(*measure.Record) string {
+	return func(r *measure.Record) string {
+		if r.Resources == nil {
+			return ""
+		}
+		return text(r.Resources)
+	}
+}
+
+func ofLoad(text func(*run.Load) string) func(*measure.Record) string {
+	return func(r *measure.Record) string {
+		if r.Load == nil {
+			return ""
+		}
+		return text(r.Load)
+	}
 }
 
 func ifKnown(ok bool, s string) string {
@@ -158,6 +172,14 @@ func pointer(n *int) string {
 
 func timeText(t time.Time) string {
 	return ifKnown(!t.IsZero(), t.UTC().Format(time.RFC3339Nano))
+}
+
+// digitsOf is allDigits of a number, and nothing for none.
+func digitsOf(x *float64) string {
+	if x == nil {
+		return ""
+	}
+	return allDigits(*x)
 }
 
 // allDigits is the shortest text that reads back as the same number.
