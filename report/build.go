@@ -122,10 +122,13 @@ func (r *Report) count(records []measure.Record) (recovered []bool) {
 		for _, i := range t.attempts {
 			recovered[i] = t.succeeded
 		}
-		if t.succeeded {
+		switch last := records[t.attempts[len(t.attempts)-1]]; {
+		case t.succeeded:
 			r.Counts.Succeeded++
-		} else {
+		case last.Status.Settles():
 			r.Counts.Failed++
+		default:
+			r.Counts.Unfinished++
 		}
 	}
 	r.Counts.Trials, r.Counts.Attempts = len(trials), len(records)

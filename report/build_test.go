@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -377,20 +378,27 @@ func TestBuildCountsTrialsAndAttempts(t *testing.T) {
 	r := report.Build([]measure.Record{
 		attempt("a", 1, 0, ensemble.Failed), attempt("a", 2, time.Minute, ensemble.Succeeded), // one trial, recovered
 		attempt("b", 1, 0, ensemble.Timeout), attempt("b", 2, time.Minute, ensemble.Timeout), // one trial, lost
-		attempt("a", 1, time.Hour, ensemble.Succeeded), // the first trial again, in another run
+		attempt("a", 1, time.Hour, ensemble.Succeeded),                                        // the first trial again, in another run
+		attempt("c", 1, 0, ensemble.Lost),                                                     // one that a resumed run tries again
+		attempt("d", 1, 0, ensemble.Failed), attempt("d", 2, time.Minute, ensemble.Cancelled), // another
+		attempt("e", 1, 0, ensemble.Cancelled), attempt("e", 2, time.Minute, ensemble.Failed), // one that was
 	}, apps(), report.Options{})
-	if diff := cmp.Diff(report.Counts{Trials: 3, Attempts: 5, Succeeded: 2, Failed: 1}, r.Counts); diff != "" {
+	if diff := cmp.Diff(report.Counts{Trials: 6, Attempts: 10, Succeeded: 2, Failed: 2, Unfinished: 2}, r.Counts); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 	var recovered []bool
 	for _, f := range r.Failures {
 		recovered = append(recovered, f.Recovered)
 	}
-	if diff := cmp.Diff([]bool{true, false, false}, recovered); diff != "" {
+	if diff := cmp.Diff([]bool{true, false, false, false, false, false, false, false}, recovered); diff != "" {
 		t.Errorf("recovered (-want +got):\n%s", diff)
 	}
-	if len(r.Jobs) != 5 || r.Jobs[4].Start.Before(r.Jobs[3].Start) {
-		t.Errorf("the time line has %d jobs, want 5 by start", len(r.Jobs))
+	if len(r.Jobs) != 10 || !slices.IsSortedFunc(r.Jobs, func(a, b report.Job) int { return a.Start.Compare(b.Start) }) {
+		t.Errorf("the time line has %d jobs, want 10 by start", len(r.Jobs))
+	}
+	var text bytes.Buffer
+	if err := report.Text(&text, r, report.TextOptions{}); err != nil || !strings.HasPrefix(text.String(), "6 trials in 10 attempts: 2 succeeded, 2 failed, 2 not finished\n") {
+		t.Errorf("the text begins with %.80s, %v", text.String(), err)
 	}
 }
 

@@ -26,10 +26,12 @@ type Report struct {
 type Counts struct {
 	Trials   int `json:"trials"`
 	Attempts int `json:"attempts"`
-	// Succeeded counts the trials with an attempt that succeeded, Failed the
-	// others.
-	Succeeded int `json:"succeeded"`
-	Failed    int `json:"failed"`
+	// Succeeded counts the trials with an attempt that succeeded. Of the others,
+	// Unfinished are those whose last attempt was cancelled or lost, which a
+	// resumed run tries again, and Failed the rest.
+	Succeeded  int `json:"succeeded"`
+	Failed     int `json:"failed"`
+	Unfinished int `json:"unfinished"`
 	// Noisy counts the successful attempts that other work on the machine may
 	// have disturbed.
 	Noisy int `json:"noisy"`
@@ -83,8 +85,8 @@ type Series struct {
 	Setting
 	// Points are in the order of ranks, then nodes.
 	Points []Point `json:"points"`
-	// Profile is what a typical trial on the most ranks did in MPI, where one was
-	// profiled.
+	// Profile is what a typical trial on the most ranks that were profiled did in
+	// MPI.
 	Profile  *MPIProfile `json:"profile,omitempty"`
 	Warnings []string    `json:"warnings,omitempty"`
 }
@@ -114,7 +116,7 @@ type Point struct {
 	// Overhead is the launcher's wall time less the application's own, in
 	// seconds, where both are known.
 	Overhead *stats.Summary `json:"overhead,omitempty"`
-	// MPI is what the profiled trials spent in MPI, where there are some.
+	// MPI is what trials spent in MPI, where some were profiled or tell.
 	MPI *MPIShare `json:"mpi,omitempty"`
 	// Quiet summarises Time without the noisy trials, where there are some of
 	// both kinds.
@@ -144,7 +146,8 @@ type Trial struct {
 	// Overhead is in seconds, Merits in the units of the application's Merits.
 	Overhead *float64           `json:"overhead,omitempty"`
 	Merits   map[string]float64 `json:"merits,omitempty"`
-	// MPI is the share of the time in MPI in percent, of a trial that was profiled.
+	// MPI is the share of the time in MPI in percent: of a trial that was
+	// profiled, or, where none of the point was, as it reports it.
 	MPI   *float64 `json:"mpi_percent,omitempty"`
 	Flags []string `json:"flags,omitempty"`
 	// Outlier is the modified z-score of the time where it is an outlier.
