@@ -112,8 +112,10 @@ func benchmarkValues(rec *measure.Record, app *spec.ApplicationSpec) (values []b
 			}
 		}
 	}
-	if rec.MPI != nil {
+	if rec.MPI.Profiled() {
 		values = append(values, benchmarkValue{rec.MPI.Percent, benchmarkUnit("mpi", "%"), spec.BetterLower})
+	} else {
+		add(measure.MPIPercent, spec.BetterLower) // of another definition
 	}
 	if wall, ok := wallTime(rec); ok {
 		values = append(values, benchmarkValue{wall, benchmarkUnit(WallTime, "sec"), spec.BetterLower})

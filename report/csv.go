@@ -38,9 +38,11 @@ func (w csvWriter) line(cells []string) {
 
 // CSV writes a line for each point of each series, with one line of heads and
 // all digits. An empty cell is a number that the data do not carry. Times are
-// in the unit of the column unit. The last columns are the figures of merit,
-// merit.NAME[UNIT], by name, as medians. Text that spreadsheets would take for a
-// formula has an apostrophe in front.
+// in the unit of the column unit. The columns mpi_… are as in [MPIShare] and
+// [ProfileShare], where mpi_profiles is how many trials were profiled and
+// mpi_slowdown what those took over what the others did, a ratio. The last columns
+// are the figures of merit, merit.NAME[UNIT], by name, as medians. Text that
+// spreadsheets would take for a formula has an apostrophe in front.
 func CSV(w io.Writer, r *Report) error {
 	merits := map[string]Quantity{}
 	for _, a := range r.Applications {
@@ -54,7 +56,8 @@ func CSV(w io.Writer, r *Report) error {
 		"time", "unit", "n", "median", "median_low", "median_high", "mean", "mean_low", "mean_high", "sd", "min", "max",
 		"speedup", "speedup_low", "speedup_high", "efficiency", "efficiency_low", "efficiency_high",
 		"launch_overhead[s]", "noisy", "mean_without_noisy", "outliers", "flags", "warnings", "grid", "efficiency_without_noisy",
-		"mpi_percent",
+		"mpi_percent", "mpi_min_percent", "mpi_mean_percent", "mpi_max_percent", "mpi_imbalance_percent", "mpi_wait_percent", "mpi_cost_percent",
+		"mpi_profiles", "mpi_slowdown", "mpi_slowdown_low", "mpi_slowdown_high", "mpi_reported_percent",
 	}
 	for _, name := range names {
 		head = append(head, "merit."+name)
@@ -94,10 +97,7 @@ func csvPoint(a *Application, s *Series, p *Point) []string {
 	line = append(line, ifKnown(t.N > 1, allDigits(t.SD)), number(t.Min), number(t.Max))
 	line = append(line, estimateCells(p.Speedup)...)
 	line = append(line, estimateCells(p.Efficiency)...)
-	overhead, quiet, quietEfficiency, inMPI := "", "", "", ""
-	if p.MPI != nil {
-		inMPI = allDigits(p.MPI.Percent.Median)
-	}
+	overhead, quiet, quietEfficiency := "", "", ""
 	if p.Overhead != nil {
 		overhead = allDigits(p.Overhead.Median)
 	}
@@ -117,9 +117,30 @@ func csvPoint(a *Application, s *Series, p *Point) []string {
 			outliers = append(outliers, t.ID)
 		}
 	}
-	return append(line, overhead, strconv.Itoa(p.Noisy), quiet, strings.Join(outliers, ";"),
+	line = append(line, overhead, strconv.Itoa(p.Noisy), quiet, strings.Join(outliers, ";"),
 		strings.Join(slices.Sorted(maps.Keys(p.Flags)), ";"), strings.Join(slices.Concat(t.Warnings, ratio, p.Warnings, s.Warnings), "; "),
-		p.Grid, quietEfficiency, inMPI)
+		p.Grid, quietEfficiency)
+	return append(line, mpiCells(p.MPI)...)
+}
+
+// mpiCells are the columns mpi_….
+func mpiCells(m *MPIShare) []string {
+	cells := make([]string, 12)
+	if m == nil {
+		return cells
+	}
+	cells[0] = allDigits(m.Percent.Median)
+	if f := m.Profile; f != nil {
+		for i, x := range []float64{f.Low, f.Mean, f.High, f.Imbalance} {
+			cells[1+i] = allDigits(x)
+		}
+		cells[5], cells[6], cells[7] = digitsOf(f.Waiting), allDigits(f.Cost), strconv.Itoa(m.Percent.N)
+		copy(cells[8:], estimateCells(f.Added))
+	}
+	if m.Reported != nil {
+		cells[11] = allDigits(m.Reported.Median)
+	}
+	return cells
 }
 
 func limits(in *stats.Interval) []string {

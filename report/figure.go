@@ -47,7 +47,7 @@ func scalingFigures(r *Report, a *Application, series []*Series) []*chart {
 			figures = append(figures, c)
 		}
 	}
-	if c := mpiPlot().draw(series); c != nil {
+	if c := mpiPlot(a).draw(series); c != nil {
 		figures = append(figures, c)
 	}
 	if c := overheadPlot().draw(series); c != nil {
@@ -143,9 +143,13 @@ func meritPlot(m Quantity) plot {
 	}
 }
 
-func mpiPlot() plot {
+func mpiPlot(a *Application) plot {
+	note := "of the time between MPI_Init and MPI_Finalize"
+	if !a.hasProfile() {
+		note = "as it is reported"
+	}
 	return plot{
-		title: "Time in MPI", unit: "%", note: "of the time between MPI_Init and MPI_Finalize",
+		title: "Time in MPI", unit: "%", note: note,
 		values: func(s *Series) (out []value) {
 			for i := range s.Points {
 				p := &s.Points[i]

@@ -129,7 +129,7 @@ func newPage(r *Report, meta Meta) *page {
 		p.Apps = append(p.Apps, newAppView(r, a, fmt.Sprintf("app-%d", i+1)))
 		p.Strong = p.Strong || a.Scaling == spec.ScalingStrong
 		p.Weak = p.Weak || a.Scaling == spec.ScalingWeak
-		p.MPI = p.MPI || a.hasProfile()
+		p.MPI = p.MPI || a.hasMPI()
 	}
 	for _, f := range slices.Sorted(maps.Keys(c.Flags)) {
 		p.Flags = append(p.Flags, chip{fmt.Sprintf("%s %d", plain(f), c.Flags[f]), "warn"})

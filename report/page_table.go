@@ -15,7 +15,7 @@ import (
 // the figures.
 func seriesTable(r *Report, a *Application, scaled bool) *tableView {
 	t := &tableView{Caption: plain(a.Name) + ": all points"}
-	inMPI := a.hasProfile()
+	inMPI := a.hasMPI()
 	nodes, grid, speedup, efficiency, overhead, flags := false, false, scaled && a.Scaling != spec.ScalingWeak, scaled, a.hasOverhead(), false
 	for _, s := range a.Series {
 		for _, p := range s.Points {
@@ -39,7 +39,7 @@ func seriesTable(r *Report, a *Application, scaled bool) *tableView {
 	add(true, head{Name: levelText(r.Level) + " interval of the mean", Unit: unit, Number: true})
 	add(speedup, head{Name: "speed-up", Number: true, Help: "with its " + levelText(r.Level) + " interval"})
 	add(efficiency, head{Name: "efficiency", Number: true, Help: "with its " + levelText(r.Level) + " interval"})
-	add(inMPI, head{Name: "MPI", Unit: "%", Number: true, Help: "median share of the time in MPI, and from the smallest to the largest of a rank"})
+	add(inMPI, head{Name: "in MPI", Unit: "%", Number: true, Help: "median share of the time"})
 	for _, m := range a.Merits {
 		add(true, head{Name: plain(m.Name), Unit: plain(m.Unit), Number: true, Help: "median, and from the smallest to the largest"})
 	}
@@ -93,11 +93,7 @@ func pointRow(a *Application, p *Point, has use) (cells []cell) {
 		value += " %"
 	}
 	add(has.efficiency, value, strings.TrimSpace(in))
-	byRank := ""
-	if p.MPI != nil && p.Ranks > 1 {
-		byRank = fixed(p.MPI.Low, 2) + " … " + fixed(p.MPI.High, 2)
-	}
-	add(has.inMPI, p.shareText(), byRank)
+	add(has.inMPI, p.shareText(), "")
 	for _, m := range a.Merits {
 		spread := ""
 		if v := p.Merits[m.Name]; v.N > 1 {

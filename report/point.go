@@ -98,7 +98,7 @@ func (b *builder) point(records []*measure.Record) Point {
 	}
 	b.merits(&p)
 	b.overhead(&p, overheads)
-	b.profile(&p, records)
+	b.mpi(&p, records)
 	return p
 }
 

@@ -19,6 +19,9 @@ type column struct {
 	head  []string
 	cells []string
 	left  bool // aligned left; numbers are aligned right
+	// apart columns go to a table of their own where all are too wide for one,
+	// spare ones are left out there.
+	apart, spare bool
 }
 
 func (c column) width() int {
@@ -84,22 +87,24 @@ func tableLines(columns []column, indent int) []string {
 }
 
 // table writes columns, in several tables one below the other where they are
-// too wide for one. Each begins with the first columns, keys of them, which say
-// what a row is.
+// too wide for one: first those that belong together, then those apart. Each
+// begins with the first columns, keys of them, which say what a row is.
 func (p *printer) table(columns []column, keys, indent int) {
-	for begin := keys; begin < len(columns) || begin == keys; {
-		part := append([]column{}, columns[:keys]...)
-		for ; begin < len(columns); begin++ {
-			wider := append(part, columns[begin])
-			if len(part) > keys && tableWidth(wider, indent) > p.width {
+	if tableWidth(columns, indent) <= p.width {
+		p.lines(tableLines(columns, indent))
+		return
+	}
+	head, rest := columns[:keys:keys], columns[keys:]
+	for len(rest) > 0 {
+		part := append(head, rest[0])
+		for rest = rest[1:]; len(rest) > 0 && rest[0].apart == part[keys].apart; rest = rest[1:] {
+			if wider := append(part, rest[0]); tableWidth(wider, indent) <= p.width {
+				part = wider
+			} else {
 				break
 			}
-			part = wider
 		}
 		p.lines(tableLines(part, indent))
-		if begin == keys {
-			return
-		}
 	}
 }
 

@@ -31,6 +31,9 @@ func Text(w io.Writer, r *Report, opts TextOptions) error {
 	if names := r.fruitless(); len(names) > 0 {
 		p.note(0, 2, "Without a result: "+plain(strings.Join(names, ", ")))
 	}
+	if slices.ContainsFunc(r.Applications, func(a Application) bool { return a.hasProfile() }) {
+		p.note(0, 2, mpiLegend)
+	}
 	for i := range r.Applications {
 		p.application(r, &r.Applications[i])
 	}
@@ -126,6 +129,9 @@ func (p *printer) series(r *Report, a *Application, s *Series) {
 	p.WriteByte('\n')
 	p.note(2, 2, plain(s.title()))
 	columns, keys := seriesColumns(r, a, s)
+	if tableWidth(columns, 4) > p.width {
+		columns = slices.DeleteFunc(columns, func(c column) bool { return c.spare })
+	}
 	flags := columns[len(columns)-1]
 	columns = columns[:len(columns)-1]
 	var notes []string
@@ -149,7 +155,7 @@ func (p *printer) series(r *Report, a *Application, s *Series) {
 	for _, note := range append(notes, s.Warnings...) {
 		p.note(4, 2, "! "+plain(note))
 	}
-	p.profile(s)
+	p.mpi(s)
 }
 
 // seriesColumns are the columns of a series; those without a value are left
@@ -161,11 +167,12 @@ func seriesColumns(r *Report, a *Application, s *Series) (columns []column, keys
 	grid := column{head: []string{"grid"}, left: true}
 	median, mean := column{head: []string{"median", unit}}, column{head: []string{"mean", unit}}
 	interval := column{head: []string{levelText(r.Level) + " interval", strings.TrimSpace("of the mean " + unit)}, left: true}
-	speedup, efficiency := column{head: []string{"speed-up"}, left: true}, column{head: []string{"efficiency"}, left: true}
-	overhead, flags := column{head: []string{"overhead", "[s]"}}, column{head: []string{"flags"}, left: true}
-	inMPI := column{head: []string{"MPI", "[%]"}}
+	speedup, efficiency := column{head: []string{"speed-up"}, left: true, apart: true}, column{head: []string{"efficiency"}, left: true, apart: true}
+	overhead, flags := column{head: []string{"overhead", "[s]"}, apart: true}, column{head: []string{"flags"}, left: true}
+	inMPI := column{head: []string{"in MPI", "[%]"}, spare: true} // it has a table of its own
 	merits := make([]column, len(a.Merits))
 	for i, m := range a.Merits {
+		merits[i].apart = true
 		merits[i].head = []string{"merit", unitText(plain(m.Unit))}
 		if len(a.Merits) > 1 {
 			merits[i].head[0] = fmt.Sprintf("merit %d", i+1)
