@@ -94,7 +94,7 @@ func benchmarkValues(rec *measure.Record, app *spec.ApplicationSpec) (values []b
 		}
 		seen[name] = true
 		x, unit := v.Value, v.Unit
-		if s, ok := seconds(v); ok {
+		if s, ok := measure.Seconds(v); ok {
 			x, unit = s, "sec"
 		}
 		values = append(values, benchmarkValue{x, benchmarkUnit(name, unit), better})
@@ -117,7 +117,7 @@ func benchmarkValues(rec *measure.Record, app *spec.ApplicationSpec) (values []b
 	} else {
 		add(measure.MPIPercent, spec.BetterLower) // of another definition
 	}
-	if wall, ok := wallTime(rec); ok {
+	if wall, ok := rec.WallTime(); ok {
 		values = append(values, benchmarkValue{wall, benchmarkUnit(WallTime, "sec"), spec.BetterLower})
 	}
 	return values

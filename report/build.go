@@ -221,7 +221,7 @@ func (b *builder) chooseTime() {
 	for _, rec := range b.records {
 		if v, ok := rec.Metrics[m.Name]; ok {
 			b.app.Time.Name = m.Name
-			if _, ok := seconds(v); !ok {
+			if _, ok := measure.Seconds(v); !ok {
 				b.app.Time.Unit = v.Unit
 			}
 			return
@@ -249,14 +249,14 @@ func (b *builder) chooseMerits() {
 // time gives the record's time in the unit of the application's Time.
 func (b *builder) time(rec *measure.Record) (float64, bool) {
 	if b.app.Time.Name == WallTime {
-		return wallTime(rec)
+		return rec.WallTime()
 	}
 	v, ok := rec.Metrics[b.app.Time.Name]
 	if !ok {
 		return 0, false
 	}
 	if b.app.Time.Unit == "s" {
-		return seconds(v)
+		return measure.Seconds(v)
 	}
 	return v.Value, stats.Usable(v.Value) && v.Unit == b.app.Time.Unit
 }

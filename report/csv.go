@@ -56,9 +56,8 @@ func CSV(w io.Writer, r *Report) error {
 		"time", "unit", "n", "median", "median_low", "median_high", "mean", "mean_low", "mean_high", "sd", "min", "max",
 		"speedup", "speedup_low", "speedup_high", "efficiency", "efficiency_low", "efficiency_high",
 		"launch_overhead[s]", "noisy", "mean_without_noisy", "outliers", "flags", "warnings", "grid", "efficiency_without_noisy",
-		"mpi_percent", "mpi_min_percent", "mpi_mean_percent", "mpi_max_percent", "mpi_imbalance_percent", "mpi_wait_percent", "mpi_cost_percent",
-		"mpi_profiles", "mpi_slowdown", "mpi_slowdown_low", "mpi_slowdown_high", "mpi_reported_percent",
 	}
+	head = append(head, mpiHeads...)
 	for _, name := range names {
 		head = append(head, "merit."+name)
 	}
@@ -123,24 +122,32 @@ func csvPoint(a *Application, s *Series, p *Point) []string {
 	return append(line, mpiCells(p.MPI)...)
 }
 
-// mpiCells are the columns mpi_….
+// mpiHeads are the columns that tell of the time in MPI: the first and the last
+// of any, the others of points with a profile.
+var mpiHeads = []string{
+	"mpi_percent",
+	"mpi_min_percent", "mpi_mean_percent", "mpi_max_percent", "mpi_imbalance_percent", "mpi_wait_percent", "mpi_cost_percent",
+	"mpi_profiles", "mpi_slowdown", "mpi_slowdown_low", "mpi_slowdown_high",
+	"mpi_reported_percent",
+}
+
 func mpiCells(m *MPIShare) []string {
-	cells := make([]string, 12)
 	if m == nil {
-		return cells
+		return make([]string, len(mpiHeads))
 	}
-	cells[0] = allDigits(m.Percent.Median)
+	profile := make([]string, len(mpiHeads)-2)
 	if f := m.Profile; f != nil {
-		for i, x := range []float64{f.Low, f.Mean, f.High, f.Imbalance} {
-			cells[1+i] = allDigits(x)
+		profile = []string{
+			allDigits(f.Low), allDigits(f.Mean), allDigits(f.High), allDigits(f.Imbalance), digitsOf(f.Waiting), allDigits(f.Cost),
+			strconv.Itoa(m.Percent.N),
 		}
-		cells[5], cells[6], cells[7] = digitsOf(f.Waiting), allDigits(f.Cost), strconv.Itoa(m.Percent.N)
-		copy(cells[8:], estimateCells(f.Added))
+		profile = append(profile, estimateCells(f.Added)...)
 	}
+	reported := ""
 	if m.Reported != nil {
-		cells[11] = allDigits(m.Reported.Median)
+		reported = allDigits(m.Reported.Median)
 	}
-	return cells
+	return slices.Concat([]string{allDigits(m.Percent.Median)}, profile, []string{reported})
 }
 
 func limits(in *stats.Interval) []string {

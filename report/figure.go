@@ -5,6 +5,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/converged-computing/ensemble/spec"
@@ -38,28 +39,14 @@ type plot struct {
 // scalingFigures are the figures of an application over the ranks, for at most
 // as many series as can be told apart.
 func scalingFigures(r *Report, a *Application, series []*Series) []*chart {
-	figures := []*chart{timePlot(r, a).draw(series)}
-	if c := efficiencyPlot(a).draw(series); c != nil {
-		figures = append(figures, c)
-	}
-	for _, m := range a.Merits {
-		if c := meritPlot(m).draw(series); c != nil {
+	plots := slices.Concat([]plot{timePlot(r, a), efficiencyPlot()}, meritPlots(a), []plot{mpiPlot(a), overheadPlot()})
+	var figures []*chart
+	for _, pl := range plots {
+		if c := pl.draw(series); c != nil {
 			figures = append(figures, c)
 		}
 	}
-	if c := mpiPlot(a).draw(series); c != nil {
-		figures = append(figures, c)
-	}
-	if c := overheadPlot().draw(series); c != nil {
-		figures = append(figures, c)
-	}
-	kept := figures[:0]
-	for _, c := range figures {
-		if c != nil {
-			kept = append(kept, c)
-		}
-	}
-	return kept
+	return figures
 }
 
 func timePlot(r *Report, a *Application) plot {
@@ -99,7 +86,7 @@ func timePlot(r *Report, a *Application) plot {
 	}
 }
 
-func efficiencyPlot(a *Application) plot {
+func efficiencyPlot() plot {
 	return plot{
 		title: "Efficiency", one: true, top: 1.6,
 		values: func(s *Series) (out []value) {

@@ -64,8 +64,8 @@ const titledCells = 32
 func profileViews(a *Application) (views []profileView) {
 	for i := range a.Series {
 		s := &a.Series[i]
-		shares := used(shareFields(s))
-		if !slices.ContainsFunc(s.Points, func(p Point) bool { return p.MPI != nil }) {
+		shares := shareFields(s)
+		if len(shares) == 0 {
 			continue
 		}
 		v := profileView{Name: plain(s.title()), Shares: fieldTable("Time in MPI: "+s.Label, shares)}

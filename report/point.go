@@ -62,7 +62,7 @@ func (b *builder) point(records []*measure.Record) Point {
 			if !noisy {
 				quiet = append(quiet, x)
 			}
-			if wall, ok := wallTime(rec); ok && b.app.Time.Name != WallTime && b.app.Time.Unit == "s" {
+			if wall, ok := rec.WallTime(); ok && b.app.Time.Name != WallTime && b.app.Time.Unit == "s" {
 				over := wall - x
 				t.Overhead = &over
 				overheads = append(overheads, over)
@@ -225,7 +225,7 @@ func (b *builder) warnOfUnits(p *Point, records []*measure.Record) {
 		}
 	}
 	other(b.app.Time, func(v read.Value) bool {
-		_, inSeconds := seconds(v)
+		_, inSeconds := measure.Seconds(v)
 		return v.Unit == b.app.Time.Unit || b.app.Time.Unit == "s" && inSeconds
 	})
 	for _, m := range b.app.Merits {

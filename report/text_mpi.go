@@ -9,7 +9,7 @@ const mpiLegend = "Profiles of MPI: \"in MPI\" is of the time between MPI_Init a
 // mpi shows what the ranks of a series did in MPI.
 func (p *printer) mpi(s *Series) {
 	fields := shareFields(s)
-	if len(used(fields)) == 0 {
+	if len(fields) == 0 {
 		return
 	}
 	p.WriteByte('\n')
