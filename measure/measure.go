@@ -128,10 +128,13 @@ func attempt(ctx context.Context, dir string, ev ensemble.Event, apps map[string
 }
 
 // addProfile puts what the ranks counted into the record. A profile that is not
-// there, or not whole, is a flag and no zero.
+// there, not whole or makes no sense is a flag and no zero.
 func addProfile(r *Record, dir string) {
 	p, err := mpi.ReadDir(os.DirFS(dir))
 	if err != nil {
+		if !errors.Is(err, mpi.ErrNone) && !slices.Contains(r.Flags, unreadable) {
+			r.Flags = append(r.Flags, unreadable)
+		}
 		r.Flags = append(r.Flags, noProfile)
 		return
 	}

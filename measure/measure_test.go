@@ -198,6 +198,8 @@ func TestShareOfMPI(t *testing.T) {
 		}, &mpi.Summary{Ranks: 2, Size: 2, Seconds: 1}, told, nil},
 		{"a profile that is missing is flagged, and leaves what the application says", profiled,
 			map[string]any{"jobs/j/1/stdout": "MPI 27.4\n"}, &mpi.Summary{Percent: 27.4}, told, []string{"no-profile"}},
+		{"a profile that makes no sense is flagged as such", profiled,
+			map[string]any{"jobs/j/1/stdout": "done\n", "jobs/j/1/profile/0.7.mpi": "no profile"}, nil, nil, []string{"unreadable", "no-profile"}},
 		{"a share that nobody tells is none", job, map[string]any{"jobs/j/1/stdout": "done\n"}, nil, nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

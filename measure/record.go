@@ -52,7 +52,8 @@ type Record struct {
 	// Flags tell what to know before using the numbers: those of [run.Exit],
 	// unreadable (files of the attempt are missing or broken), no-NAME (a success
 	// without the application's time of that name), no-profile (none of the ranks
-	// that should have been profiled was), partial-profile (some were not, or did
+	// that should have been profiled left a profile that can be read),
+	// partial-profile (some were not, or did
 	// not reach MPI_Finalize), and those of [read.Run].
 	Flags []string `json:"flags,omitempty"`
 	// Times are the submission, and the start and the finish as the launcher saw

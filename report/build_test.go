@@ -346,10 +346,10 @@ func TestFlagsAreShown(t *testing.T) {
 	records := []measure.Record{
 		with(run("lammps", 1, "loop_time", 8), func(r *measure.Record) { r.Flags = []string{"of-success", "of-success"} }),
 		with(run("lammps", 1, "", 8), func(r *measure.Record) { r.Status, r.Flags = ensemble.Failed, []string{"of-failure"} }),
-		with(run("netpipe", 2, "", 8), func(r *measure.Record) { r.Flags = []string{"of-wall-time", "left-processes"} }),
+		with(run("netpipe", 2, "", 8), func(r *measure.Record) { r.Flags = []string{"of-wall-time", "left-processes", "no-answer"} }),
 	}
 	r := report.Build(records, apps(), report.Options{})
-	want := map[string]int{"of-success": 1, "of-failure": 1, "of-wall-time": 1, "left-processes": 1}
+	want := map[string]int{"of-success": 1, "of-failure": 1, "of-wall-time": 1, "left-processes": 1, "no-answer": 1}
 	if diff := cmp.Diff(want, r.Counts.Flags); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
@@ -366,8 +366,10 @@ func TestFlagsAreShown(t *testing.T) {
 			t.Errorf("the page has %s %d times, want it in the sum and where it belongs", flag, n)
 		}
 	}
-	if !strings.Contains(html, "left-processes: the application left processes behind") {
-		t.Error("the page does not say what a flag means")
+	for _, meaning := range []string{"left-processes: the application left processes behind", "no-answer: it succeeded, but its output has no answer,"} {
+		if !strings.Contains(html, meaning) {
+			t.Errorf("the page does not say %q", meaning)
+		}
 	}
 }
 

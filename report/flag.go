@@ -19,7 +19,7 @@ var flagMeanings = map[string]string{
 	"shared":          "another job ran beside",
 	"oversubscribed":  "there were more ranks than cores",
 	"unreadable":      "files of the attempt are missing or broken",
-	"no-profile":      "it should have been profiled, and no rank left a profile",
+	"no-profile":      "it should have been profiled, and no rank left a profile that can be read",
 	"partial-profile": "some ranks left no profile, or did not reach MPI_Finalize",
 	"left-processes":  "the application left processes behind, which were ended",
 	"truncated":       "the log has more values than are kept",
@@ -28,6 +28,17 @@ var flagMeanings = map[string]string{
 	"tasks-differ":    "the application counts other tasks than the launcher",
 	"not-finite":      "a value was no number and is left out",
 	"shared-wrapper":  "the launcher's time covers other runs as well and is left out",
+}
+
+// flagMeaning is what a flag means, or nothing where that is not known.
+func flagMeaning(flag string) string {
+	if s := flagMeanings[flag]; s != "" {
+		return s
+	}
+	if metric, ok := strings.CutPrefix(flag, "no-"); ok {
+		return "it succeeded, but its output has no " + metric + ", the application's own time"
+	}
+	return ""
 }
 
 // hasOverhead says whether any point tells the launcher's time from the

@@ -133,8 +133,8 @@ func newPage(r *Report, meta Meta) *page {
 	}
 	for _, f := range slices.Sorted(maps.Keys(c.Flags)) {
 		p.Flags = append(p.Flags, chip{fmt.Sprintf("%s %d", plain(f), c.Flags[f]), "warn"})
-		if s := flagMeanings[f]; s != "" {
-			p.Meanings = append(p.Meanings, [2]string{f, s})
+		if s := flagMeaning(f); s != "" {
+			p.Meanings = append(p.Meanings, [2]string{plain(f), plain(s)})
 		}
 	}
 	p.timeline(r)
