@@ -126,7 +126,7 @@ func interruptible(ctx context.Context, from io.Reader) io.Reader {
 
 // recordListing shows records: identity, status, and the values that the
 // application's rules call its time and its figure of merit, or else the first
-// few. The other formats have everything.
+// few, and the share of the time in MPI. The other formats have everything.
 func recordListing(records []measure.Record, app func(name string) (*spec.Application, bool)) *listing {
 	l := &listing{header: []string{"app", "variant", "nodes", "tasks", "run", "status", "flags", "values", "reason"}, value: records}
 	if records == nil {
@@ -161,13 +161,17 @@ func mainValues(r measure.Record, a *spec.Application) string {
 	if len(names) == 0 {
 		names = slices.Sorted(maps.Keys(r.Metrics))
 	}
+	names = names[:min(maxValues, len(names))]
 	var text []string
-	for _, name := range names[:min(maxValues, len(names))] {
+	for _, name := range names {
 		m := r.Metrics[name]
 		text = append(text, strings.TrimRight(fmt.Sprintf("%s=%.6g %s", name, m.Value, m.Unit), " "))
 	}
 	if more := len(r.Metrics) - len(text); more > 0 && len(text) > 0 {
 		text = append(text, fmt.Sprintf("(+%d)", more))
+	}
+	if r.MPI != nil && (r.MPI.Profiled() || !slices.Contains(names, measure.MPIPercent)) {
+		text = append(text, fmt.Sprintf("mpi=%.4g %%", r.MPI.Percent))
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Series)) {
 		text = append(text, fmt.Sprintf("%s[%d]", name, len(r.Series[name].Points)))
