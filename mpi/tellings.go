@@ -39,6 +39,8 @@ var tellings = func() map[string]telling {
 	after("ensemble_send($@, WAY_BLOCKING, "+bytes+", $3, $7);", "Sendrecv_replace")
 	after("ensemble_send($@, WAY_IMMEDIATE, "+bytes+", $3, $10);", "Isendrecv")
 	after("ensemble_send($@, WAY_IMMEDIATE, "+bytes+", $3, $7);", "Isendrecv_replace")
+	// Partitioned: the parts of one message.
+	after("ensemble_persistent($@, (uint64_t)$1 * (uint64_t)$2 * ensemble_size($3), $4, $6, *$8);", "Psend_init")
 	// One-sided.
 	after("ensemble_message($@, "+bytes+");", "Put", "Get", "Accumulate", "Rput", "Rget", "Raccumulate")
 	after("ensemble_message($@, (uint64_t)$4 * ensemble_size($5));", "Get_accumulate", "Rget_accumulate")

@@ -87,15 +87,24 @@ func (p prototype) writeFortran(b *bytes.Buffer, call int) error {
 }
 
 // fortranNames are those of mpif.h and the module mpi, and of the module mpi_f08
-// in Open MPI and in MPICH, as gfortran, ifx and flang write them.
+// in Open MPI and in MPICH, as gfortran, ifx and flang write them. Only mpi_f08 has
+// large counts, under names that MPICH changed between 4.0 and 4.2.
 func (p prototype) fortranNames() []string {
 	name, large := strings.CutSuffix(p.name, "_c")
 	name = "mpi_" + strings.ToLower(name)
 	if large {
-		return []string{name + "_f08_large_", name + "_f08ts_large_"}
+		return []string{name + "_f08_large_", name + "_f08ts_large_", name + "_c_f08_", name + "_c_f08ts_"}
 	}
-	return []string{name + "_", name + "_f08_", name + "_f08ts_"}
+	names := []string{name + "_", name + "_f08_", name + "_f08ts_"}
+	if slices.Contains(pointing, p.name) {
+		names = append(names, name+"_cptr_")
+	}
+	return names
 }
+
+// pointing are the calls that the module mpi has a second time, for an address as
+// TYPE(C_PTR).
+var pointing = []string{"Alloc_mem", "Win_allocate", "Win_allocate_shared", "Win_shared_query"}
 
 // told gives the statements for what the wrapper tells before the call and after
 // it.
