@@ -3,7 +3,7 @@
 # make demo    installs what it needs, runs a small study, shows table and page
 # make test    installs what it needs, runs every test
 # make bench   measures what is claimed to be fast
-# make e2e     does both on a bare Debian system (as root, with debootstrap)
+# make e2e     does both on a bare Debian 12, and tests the profiles on 13 (as root, with debootstrap)
 # make mpi     builds the MPI profiling library for each MPI that is installed
 # make lint    go vet, gofmt, and golangci-lint where it is installed
 
@@ -46,6 +46,7 @@ bench: build
 e2e:
 	test/e2e/fresh 'make demo'
 	test/e2e/fresh 'make test'
+	SUITE=trixie test/e2e/fresh 'make test-deps && go test ./mpi/... ./measure/mpi ./run/local'
 
 FUZZTIME ?= 30s
 fuzz:

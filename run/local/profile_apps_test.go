@@ -114,8 +114,8 @@ func (p *profiled) check(t *testing.T, found library.Implementation) {
 	if !(0 < s.MinPercent && s.MinPercent <= s.Percent && s.Percent <= s.MaxPercent && s.MaxPercent < 100) {
 		t.Errorf("got %g %% in MPI, of one rank from %g to %g", s.Percent, s.MinPercent, s.MaxPercent)
 	}
-	name := map[string]string{"openmpi": "Open MPI v", "mpich": "MPICH Version:\t"}[found.Name]
-	if !strings.HasPrefix(s.Library, name+found.Version) {
+	name := map[string]string{"openmpi": "Open MPI v", "mpich": "MPICH Version: "}[found.Name]
+	if !strings.HasPrefix(strings.Join(strings.Fields(s.Library), " "), name+found.Version) {
 		t.Errorf("got the library %q, want %s %s", s.Library, found.Name, found.Version)
 	}
 	dir, err := mpi.ReadDir(os.DirFS(filepath.Join(p.dir, run.ProfileDir)))
@@ -267,6 +267,9 @@ func TestProfileOfNWChem(t *testing.T) {
 		t.Run(fmt.Sprintf("%s on %d", c.variant, c.tasks), func(t *testing.T) {
 			p := profile(t, c.program, fmt.Sprintf("apps: nwchem, variants: %s, tasks: %d, parameters: {waters: 1, basis: sto-3g}", c.variant, c.tasks))
 			p.alike(t, "MPI_Allreduce", "MPI_Barrier", "MPI_Allgather", "MPI_Win_free") // and others within groups of ranks
+			if !strings.Contains(p.read(t, run.StdoutFile), "GA Statistics") {
+				t.Skip("this NWChem keeps no account of its global arrays; the profile alone is right in itself")
+			}
 			const statistics = `(?m)^bytes total:\s+`
 			got := p.says(t, run.StdoutFile, statistics+`(\S+)`)
 			put := p.says(t, run.StdoutFile, statistics+`\S+\s+(\S+)`)
