@@ -26,6 +26,8 @@ type law struct {
 	// free is a power law a·xᵇ, which has no terms; b lies between min and max.
 	free     bool
 	min, max float64
+	// inverse says that the terms make 1/y.
+	inverse bool
 	// cost counts the constants that the data decide, exponents included.
 	cost int
 	// prior is the law's weight before any data: each family of laws has
@@ -44,8 +46,8 @@ var (
 	coherency  = term{"coherency", "· (x - 1)", "/x", func(x float64) float64 { return x - 1 }}
 )
 
-// serial and latency are the constant under the names that laws give it.
-var serial, latency = named(constant, "serial"), named(constant, "latency")
+// serial, latency and limit are the constant under the names that laws give it.
+var serial, latency, limit = named(constant, "serial"), named(constant, "latency"), named(constant, "limit")
 
 func named(t term, name string) term {
 	t.name = name
@@ -123,6 +125,16 @@ var rising = build([][]law{
 	{{name: "logarithmic and linear communication", terms: []term{constant, logTerm, linear}}},
 })
 
+// ratios are the laws of a share that grows, as the ratio of messages to work:
+// those that rise, and 1/(a + b·x⁻ⁱ), which ends at 1/a. Under strong scaling it is
+// messages that stay the same beside work that shrinks to its serial part, where i
+// is 1, and beside work that is less than perfectly parallel where i is less.
+var ratios = append(build([][]law{{
+	{name: "saturation", inverse: true, terms: []term{limit, named(parallel, "rise")}},
+	{name: "saturation", inverse: true, terms: []term{limit, named(power(-1, 2, false), "rise")}},
+	{name: "saturation", inverse: true, terms: []term{limit, named(power(-2, 3, false), "rise")}},
+}}), rising...)
+
 // normalForm are the members of the normal form with a constant and one term.
 func normalForm(plain, log [][2]int) (all []law) {
 	for i, e := range append(append([][2]int{}, plain...), log...) {
@@ -165,6 +177,9 @@ func (f fitted) at(x float64) float64 {
 			y += f.c[j] * t.at(x)
 		}
 	}
+	if f.inverse {
+		return 1 / y
+	}
 	return y
 }
 
@@ -194,7 +209,9 @@ func (l *law) fit(cells []cell) (fitted, bool) {
 	for i, c := range cells {
 		w[i] = c.weight()
 		for j, t := range l.terms {
-			a[j][i] = t.at(c.x) / c.y
+			if a[j][i] = t.at(c.x) / c.y; l.inverse {
+				a[j][i] = t.at(c.x) * c.y
+			}
 		}
 	}
 	c, ok := nonNegative(a, w)

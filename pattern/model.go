@@ -37,7 +37,11 @@ func (p *Pattern) model(f fitted) *Model {
 		m.Constants[t.name] = Constant{f.c[j], unit(t.unit)}
 		parts = append(parts, strings.TrimSpace(t.name+" "+strings.ReplaceAll(t.text, "x", axis)))
 	}
-	m.Formula = fmt.Sprintf(p.form.around, strings.Join(parts, " + "))
+	formula := strings.Join(parts, " + ")
+	if f.inverse {
+		formula = "1 / (" + formula + ")"
+	}
+	m.Formula = fmt.Sprintf(p.form.around, formula)
 	return m
 }
 

@@ -135,16 +135,23 @@ func Fit(points []Point, o Options) *Pattern {
 	if len(p.cells) < minSizes {
 		return p
 	}
-	laws := rising
-	if p.falling {
-		laws = falling
-	}
-	p.all = candidates(laws, p.cells)
+	p.all = candidates(p.laws(), p.cells)
 	p.chosen = choose(p.all, 2*p.cells[len(p.cells)-1].x, noiseFloor(p.cells))
 	c := p.all[p.chosen]
 	p.Model = p.model(c.fitted)
 	p.Errors = &Errors{Fit: c.fit, Validation: c.validated, Forward: c.forward}
 	return p
+}
+
+// laws are the candidates.
+func (p *Pattern) laws() []law {
+	switch {
+	case p.falling:
+		return falling
+	case p.options.Form == Share:
+		return ratios
+	}
+	return rising
 }
 
 func (p *Pattern) warn(format string, args ...any) {
@@ -169,6 +176,9 @@ type form struct {
 	forward, back, elastic func(float64) float64
 	// usable says whether the value has a turned value.
 	usable func(float64) bool
+	// parts is by how much more the turned value varies than one time does: the
+	// root of the number of times that it is made of.
+	parts  float64
 	text   string // what is usable
 	around string // the formula, with %s for that of the law
 }
@@ -178,8 +188,8 @@ func same(y float64) float64  { return y }
 func one(float64) float64     { return 1 }
 
 var forms = map[Form]form{
-	Amount: {same, same, one, positive, "more than zero", "%s"},
-	Rate:   {func(y float64) float64 { return 1 / y }, func(t float64) float64 { return 1 / t }, one, positive, "more than zero", "1 / (%s)"},
+	Amount: {same, same, one, positive, 1, "more than zero", "%s"},
+	Rate:   {func(y float64) float64 { return 1 / y }, func(t float64) float64 { return 1 / t }, one, positive, 1, "more than zero", "1 / (%s)"},
 	Share: {
 		func(y float64) float64 { return y / (100 - y) },
 		func(t float64) float64 {
@@ -189,7 +199,7 @@ var forms = map[Form]form{
 			return 100 * t / (1 + t)
 		},
 		func(y float64) float64 { return 100 / (100 - y) },
-		func(y float64) bool { return y > 0 && y < 100 }, "between 0 and 100", "100 · r / (1 + r), r = %s",
+		func(y float64) bool { return y > 0 && y < 100 }, math.Sqrt2, "between 0 and 100", "100 · r / (1 + r), r = %s",
 	},
 }
 

@@ -154,6 +154,13 @@ func TestRatesAndSharesStayInTheirRange(t *testing.T) {
 	if a := share.At(64); a.Prediction == nil || math.Abs(a.Prediction.Value-100*64.0/104) > 2 || a.Prediction.High >= 100 {
 		t.Errorf("share: got %+v (%s)", a.Prediction, a.Refused)
 	}
+	ends := pattern.Fit(measured(func(x float64) float64 { return 100 * 10 / (10 + 5 + 1000/x) }, 16, 32, 64, 128, 256), pattern.Options{Form: pattern.Share, Unit: "%", Axis: "ranks"})
+	if a := ends.At(1024); a.Prediction == nil || math.Abs(a.Prediction.Value-100*10/(15+1000.0/1024)) > 1 {
+		t.Errorf("share that ends: got %+v (%s)", a.Prediction, a.Refused)
+	}
+	if want := "100 · r / (1 + r), r = 1 / (limit + rise / ranks)"; ends.Model.Formula != want {
+		t.Errorf("got %q, want %q", ends.Model.Formula, want)
+	}
 	rate := pattern.Fit(measured(func(x float64) float64 { return 500 / amdahl(x) }, 4, 8, 16, 32), pattern.Options{Form: pattern.Rate, Unit: "1/s"})
 	if a := rate.At(64); a.Prediction == nil || math.Abs(a.Prediction.Value*amdahl(64)/500-1) > 0.01 {
 		t.Errorf("rate: got %+v (%s)", a.Prediction, a.Refused)

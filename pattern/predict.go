@@ -41,7 +41,7 @@ const (
 //	κ² = (ν s² + Σ e²) / (ν + n),
 //
 // where e are the n errors that the laws made one doubling beyond a part of the
-// data, s is [surprise] and ν [surpriseStrength], and it is Student's with ν + n
+// data, s is [surprise], by √2 more for a share, and ν [surpriseStrength], and it is Student's with ν + n
 // degrees of freedom: a random walk of the logarithm, whose step is learned.
 // Between sizes the distance is that to the nearer of the two.
 //
@@ -195,7 +195,8 @@ func (p *Pattern) surprise(x float64) (scale, freedom float64) {
 		own += c.weight * meanOf(c.ahead)
 		n = max(n, float64(len(c.ahead)))
 	}
-	step := math.Sqrt((surpriseStrength*surprise*surprise + n*own) / (surpriseStrength + n))
+	s := surprise * p.form.parts
+	step := math.Sqrt((surpriseStrength*s*s + n*own) / (surpriseStrength + n))
 	return step * p.distance(x), surpriseStrength + n
 }
 
