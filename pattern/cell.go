@@ -33,8 +33,8 @@ const (
 	// wobble is what sizes differ by beyond their repetitions: another
 	// allocation, another placement, another route.
 	wobble = 0.01
-	// drift is what they differ by more with each doubling that lies between them
-	// and the largest: a law holds within a regime, and caches, networks and
+	// drift is what they differ by more with each doubling that lies between
+	// them and the largest: a law holds within a regime, and caches, networks and
 	// algorithms change regimes on the way. So near sizes count more than far ones
 	// for what lies beyond.
 	drift = 0.02
@@ -133,8 +133,13 @@ func cells(points []Point, f form) (all []cell, pooled float64, measured bool) {
 		c.local = math.Hypot(c.sampling, wobble)
 		all = append(all, c)
 	}
-	for i := range all {
-		all[i].error = math.Hypot(all[i].local, drift*math.Log2(all[len(all)-1].x/all[i].x))
-	}
 	return all, pooled, measured
+}
+
+// weigh gives the cells, which are in the order of their sizes, their errors for
+// a law that is to hold at the largest.
+func weigh(cells []cell) {
+	for i := range cells {
+		cells[i].error = math.Hypot(cells[i].local, drift*math.Log2(cells[len(cells)-1].x/cells[i].x))
+	}
 }

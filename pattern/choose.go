@@ -36,6 +36,7 @@ const missed = 1.0
 // noise is a floor: no law is better than the noise, see [noiseFloor].
 func candidates(laws []law, cells []cell) (all []candidate) {
 	n := len(cells)
+	weigh(cells)
 	floor := noiseFloor(cells)
 	total := 0.0
 	for i := range laws {
@@ -74,6 +75,16 @@ func candidates(laws []law, cells []cell) (all []candidate) {
 // prediction", Technometrics 16 (1974), whose PRESS this is.
 func noiseFloor(cells []cell) (floor float64) {
 	n := float64(len(cells))
+	for _, c := range cells {
+		floor += c.error * c.error / max(1-leverage(cells, c.x), 0.1) / n
+	}
+	return floor
+}
+
+// leverage is the variance of a straight line through the logarithms of the cells
+// at x, over the variance of one cell.
+func leverage(cells []cell, x float64) float64 {
+	n := float64(len(cells))
 	mean, spread := 0.0, 0.0
 	for _, c := range cells {
 		mean += math.Log(c.x) / n
@@ -81,11 +92,7 @@ func noiseFloor(cells []cell) (floor float64) {
 	for _, c := range cells {
 		spread += math.Pow(math.Log(c.x)-mean, 2)
 	}
-	for _, c := range cells {
-		leverage := 1/n + math.Pow(math.Log(c.x)-mean, 2)/spread
-		floor += c.error * c.error / max(1-leverage, 0.1) / n
-	}
-	return floor
+	return 1/n + math.Pow(math.Log(x)-mean, 2)/spread
 }
 
 // maxFolds bounds the folds of either kind, which are spread evenly over more
@@ -98,11 +105,14 @@ func (c *candidate) validate(cells []cell) {
 	rest := make([]cell, 0, n)
 	for out := (n - 1) % step; out < n; out += step {
 		rest = append(append(rest[:0], cells[:out]...), cells[out+1:]...)
+		weigh(rest)
 		e := c.foldError(rest, cells[out])
 		c.folds = append(c.folds, e*e)
 	}
 	for k := max(2, c.needs()); k < n; k += step {
-		e := c.foldError(cells[:k], cells[k])
+		rest = append(rest[:0], cells[:k]...)
+		weigh(rest)
+		e := c.foldError(rest, cells[k])
 		if k < n-1 { // the last is the fold that leaves out the largest size
 			c.folds = append(c.folds, e*e)
 		}
@@ -180,3 +190,34 @@ func choose(all []candidate, x, floor float64) int {
 
 // logOf keeps the logarithm of nothing within numbers.
 func logOf(y float64) float64 { return math.Log(max(y, math.SmallestNonzeroFloat64)) }
+
+// ahead is the mean squared error one doubling ahead of the sizes fitted, by the
+// laws' weights, and the number of folds that tell it.
+func ahead(all []candidate) (own float64, folds int) {
+	for i := range all {
+		c := &all[i]
+		own += c.weight * meanOf(c.ahead)
+		folds = max(folds, len(c.ahead))
+	}
+	return own, folds
+}
+
+// betweenSizes is the standard deviation of the sizes around the laws, by the
+// laws' weights, without what repetitions and the drift explain of it: that between
+// the studies of a meta-analysis, from moments (DerSimonian and Laird,
+// "Meta-analysis in clinical trials", Controlled Clinical Trials 7, 1986). Before
+// anything is known it is [wobble], which counts for [poolStrength] degrees of
+// freedom and is the least.
+func betweenSizes(all []candidate, cells []cell) float64 {
+	n, variance := float64(len(cells)), 0.0
+	for i := range all {
+		c := &all[i]
+		freedom, excess := max(0, n-float64(c.cost)), 0.0
+		for _, cell := range cells {
+			e := logError(c.fitted, cell)
+			excess += e*e - freedom/n*(cell.error*cell.error-wobble*wobble)
+		}
+		variance += c.weight * (poolStrength*wobble*wobble + max(0, excess)) / (poolStrength + freedom)
+	}
+	return max(wobble, math.Sqrt(variance))
+}

@@ -101,12 +101,14 @@ type Pattern struct {
 	options  Options
 	form     form
 	points   []Point
-	cells    []cell
-	noise    float64
+	sizes    []cell  // of all points
+	cells    []cell  // those that laws are fitted to
+	noise    float64 // of runs
+	wobble   float64 // of sizes, beside that of their runs
 	all      []candidate
 	chosen   int
 	falling  bool
-	measured bool // the noise is
+	measured bool // whether the noise is
 }
 
 // Fit fits the laws to the points, of which no two have the same X, and chooses
@@ -125,8 +127,8 @@ func Fit(points []Point, o Options) *Pattern {
 		return p
 	}
 	p.cells, p.noise, p.measured = cells(p.points, p.form)
-	if len(p.cells) > 0 {
-		p.falling = p.cells[len(p.cells)-1].y < p.cells[0].y
+	if n := len(p.cells); n > 0 {
+		p.falling = p.cells[n-1].y < p.cells[0].y
 	}
 	if !p.measured && len(p.cells) > 0 {
 		p.warn("no size was repeated: a noise of %g %% is assumed", 100*unrepeated)
@@ -136,6 +138,7 @@ func Fit(points []Point, o Options) *Pattern {
 		return p
 	}
 	p.all = candidates(p.laws(), p.cells)
+	p.wobble = betweenSizes(p.all, p.cells)
 	p.chosen = choose(p.all, 2*p.cells[len(p.cells)-1].x, noiseFloor(p.cells))
 	c := p.all[p.chosen]
 	p.Model = p.model(c.fitted)

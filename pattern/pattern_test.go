@@ -148,6 +148,28 @@ func TestOneOfThreeRunsApartIsAnOutlier(t *testing.T) {
 	}
 }
 
+// TestSizesAroundTheCurveWidenTheInterval holds that what repetitions do not see,
+// such as another placement for each size, is seen all the same.
+func TestSizesAroundTheCurveWidenTheInterval(t *testing.T) {
+	t.Parallel()
+	around := measured(amdahl, 2, 4, 8, 16, 32)
+	for i := range around {
+		for k := range around[i].Values {
+			around[i].Values[k] *= 1 + 0.03*float64(1-2*(i%2))
+		}
+	}
+	width := func(points []pattern.Point) float64 {
+		a := pattern.Fit(points, pattern.Options{}).At(64)
+		if a.Prediction == nil {
+			t.Fatal(a.Refused)
+		}
+		return (a.Prediction.High - a.Prediction.Low) / a.Prediction.Value
+	}
+	if on, off := width(measured(amdahl, 2, 4, 8, 16, 32)), width(around); off < 1.5*on {
+		t.Errorf("got an interval of %.2f of the value around the curve, and of %.2f on it", off, on)
+	}
+}
+
 func TestRatesAndSharesStayInTheirRange(t *testing.T) {
 	t.Parallel()
 	share := pattern.Fit(measured(func(x float64) float64 { return 100 * x / (x + 40) }, 4, 8, 16, 32), pattern.Options{Form: pattern.Share, Unit: "%"})

@@ -34,16 +34,18 @@ const (
 // Introduction to the Bootstrap", 1993, section 6.5). A replicate draws a law by
 // its weight, so that the choice of the law is a part of the uncertainty (Buckland, Burnham
 // and Augustin, "Model selection: an integral part of inference", Biometrics 53,
-// 1997), draws each size anew within its error, fits, and predicts. To that it
-// adds the noise of a measurement, and what no law tells: that something new
-// begins beyond the data. The scale of the latter is κ·log2(x/largest), with
+// 1997), draws each size anew within its error and the deviation of the sizes
+// around the laws, see [betweenSizes], fits, and predicts. To that it adds the
+// noise and the deviation of a measurement, and what no law tells: that something
+// new begins beyond the data. The scale of the latter is κ·log2(x/largest), with
 //
 //	κ² = (ν s² + Σ e²) / (ν + n),
 //
 // where e are the n errors that the laws made one doubling beyond a part of the
-// data, s is [surprise], by √2 more for a share, and ν [surpriseStrength], and it is Student's with ν + n
-// degrees of freedom: a random walk of the logarithm, whose step is learned.
-// Between sizes the distance is that to the nearer of the two.
+// data, s is [surprise], by √2 more for a share, and ν [surpriseStrength]; and it is
+// Student's with ν + n degrees of freedom: a change of the exponent at the end of
+// the data, whose size is learned. Between sizes the distance is that to the nearer
+// of the two.
 //
 // An interval that is wider than the value says nothing and is a refusal.
 func (p *Pattern) At(x float64) Answer {
@@ -153,7 +155,7 @@ func (p *Pattern) bootstrap(x float64) (draws []float64, noise float64) {
 	for range replicates {
 		c := &p.all[p.draw(r.Float64())]
 		for i, cell := range p.cells {
-			replica[i].y = cell.y * math.Exp(cell.local*r.NormFloat64())
+			replica[i].y = cell.y * math.Exp(math.Hypot(cell.sampling, p.wobble)*r.NormFloat64())
 		}
 		f, ok := c.law.fit(replica)
 		if !ok {
@@ -165,7 +167,7 @@ func (p *Pattern) bootstrap(x float64) (draws []float64, noise float64) {
 		}
 		d := math.Log(y / c.at(x))
 		sum, squares = sum+d, squares+d*d
-		y *= math.Exp(math.Hypot(repeat, wobble) * r.NormFloat64())
+		y *= math.Exp(math.Hypot(repeat, p.wobble) * r.NormFloat64())
 		if scale > 0 {
 			y *= math.Exp(structural.Rand())
 		}
@@ -189,12 +191,8 @@ func (p *Pattern) draw(u float64) int {
 // surprise gives the scale at x of what no law tells, with its degrees of
 // freedom.
 func (p *Pattern) surprise(x float64) (scale, freedom float64) {
-	own, n := 0.0, 0.0
-	for i := range p.all {
-		c := &p.all[i]
-		own += c.weight * meanOf(c.ahead)
-		n = max(n, float64(len(c.ahead)))
-	}
+	own, folds := ahead(p.all)
+	n := float64(folds)
 	s := surprise * p.form.parts
 	step := math.Sqrt((surpriseStrength*s*s + n*own) / (surpriseStrength + n))
 	return step * p.distance(x), surpriseStrength + n
