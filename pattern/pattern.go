@@ -126,13 +126,15 @@ func Fit(points []Point, o Options) *Pattern {
 	if p.Refused = p.unusable(); p.Refused != "" {
 		return p
 	}
-	p.cells, p.noise, p.measured = cells(p.points, p.form)
+	p.sizes, p.noise, p.measured = cells(p.points, p.form)
+	p.cells = p.sizes
 	if n := len(p.cells); n > 0 {
 		p.falling = p.cells[n-1].y < p.cells[0].y
 	}
 	if !p.measured && len(p.cells) > 0 {
 		p.warn("no size was repeated: a noise of %g %% is assumed", 100*unrepeated)
 	}
+	p.leaveOutlying()
 	p.Refused = p.refuse()
 	if len(p.cells) < minSizes {
 		return p

@@ -4,6 +4,7 @@ package pattern_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -145,6 +146,27 @@ func TestOneOfThreeRunsApartIsAnOutlier(t *testing.T) {
 	points[1].Values[2] *= 3
 	if a := pattern.Fit(points, pattern.Options{}).At(32); a.Prediction == nil || math.Abs(a.Prediction.Value/amdahl(32)-1) > 0.03 {
 		t.Errorf("got %+v, %q, want %g", a.Prediction, a.Refused, amdahl(32))
+	}
+}
+
+// TestASizeApartIsLeftOut holds that the median cannot help where all runs of a
+// size were disturbed, but the other sizes can.
+func TestASizeApartIsLeftOut(t *testing.T) {
+	t.Parallel()
+	points := measured(amdahl, 2, 4, 8, 16, 32, 64)
+	for k := range points[3].Values {
+		points[3].Values[k] *= 1.6
+	}
+	p := pattern.Fit(points, pattern.Options{Axis: "nodes"})
+	a := p.At(128)
+	if a.Prediction == nil || math.Abs(a.Prediction.Value/amdahl(128)-1) > 0.03 {
+		t.Errorf("got %+v, %q, want %g", a.Prediction, a.Refused, amdahl(128))
+	}
+	if want := "16 nodes lies apart from the curve of the other sizes and is left out"; !slices.Contains(a.Warnings, want) {
+		t.Errorf("got %q, want %q", a.Warnings, want)
+	}
+	if a := p.At(16); a.Prediction == nil || !a.Measured || a.Prediction.Value != points[3].Values[0] {
+		t.Errorf("at 16: got %+v, want what was measured", a)
 	}
 }
 

@@ -72,12 +72,12 @@ func (p *Pattern) measuredAt(i int) Answer {
 	if p.Refused != "" {
 		a.Warnings = append(a.Warnings, "no prediction beyond the measured sizes: "+p.Refused)
 	}
-	if i >= len(p.cells) { // no law is possible, and no relative noise
+	if i >= len(p.sizes) { // no law is possible, and no relative noise
 		a.Prediction = &Prediction{y, y, y, p.options.Level}
 		a.Warnings = append(a.Warnings, "the interval is not known")
 		return a
 	}
-	c := p.cells[i]
+	c := p.sizes[i]
 	t := distuv.StudentsT{Sigma: 1, Nu: max(float64(c.n-1), 1) + poolStrength}.Quantile((1 + p.options.Level) / 2)
 	half := t * c.sampling
 	a.Prediction = p.between(c.y, c.y*math.Exp(-half), c.y*math.Exp(half))
