@@ -91,11 +91,25 @@ func shareFields(s *Series) []*field {
 
 // shareNotes are what a reader of the shares has to know.
 func shareNotes(s *Series) (notes []string) {
+	manyNodes := false
 	for i := range s.Points {
-		if p := &s.Points[i]; p.Nodes > 1 && p.MPI != nil && p.MPI.Profile != nil {
-			notes = append(notes, "waiting is known of collective calls on one node only: those between nodes are left out of it")
-			break
+		p := &s.Points[i]
+		if p.MPI == nil || p.MPI.Profile == nil {
+			continue
 		}
+		manyNodes = manyNodes || p.Nodes > 1
+		m := p.MPI.Profile
+		if m.Noisy == 0 || p.Ranks == 1 { // a rank alone waits for none
+			continue
+		}
+		note := fmt.Sprintf("%s: %d of %s noisy: where other work delays a rank, the others wait for it in MPI", p.place(), m.Noisy, plural(p.MPI.Percent.N, "profile"))
+		if m.Quiet != nil {
+			note += fmt.Sprintf("; %s %% in MPI without", fixed(*m.Quiet, 2))
+		}
+		notes = append(notes, note)
+	}
+	if manyNodes {
+		notes = append(notes, "waiting is known of collective calls on one node only: those between nodes are left out of it")
 	}
 	if s.Profile == nil {
 		return notes

@@ -40,14 +40,19 @@ type ProfileShare struct {
 	Waiting *float64 `json:"waiting,omitempty"`
 	// Cost is what counting took by the library's own measure, of the time.
 	Cost float64 `json:"cost"`
+	// Noisy counts the profiled trials flagged noisy: other work on the machine
+	// makes ranks wait, which is time in MPI. Quiet is the share without them,
+	// where there are others.
+	Noisy int      `json:"noisy,omitempty"`
+	Quiet *float64 `json:"quiet,omitempty"`
 	// Added is the mean time of the profiled trials over that of the others, of
 	// quiet ones, where there are enough of both kinds for an interval. It is a
 	// ratio.
 	Added *stats.Estimate `json:"added,omitempty"`
 }
 
-// MPIProfile is what one trial did in MPI: of those on the most ranks of a series
-// the one whose share is nearest to the median.
+// MPIProfile is what one trial did in MPI: of those on the most ranks of a series,
+// quiet ones where there are some, the one whose share is nearest to the median.
 type MPIProfile struct {
 	Ranks   int    `json:"ranks"`
 	Nodes   int    `json:"nodes,omitempty"`
@@ -89,7 +94,7 @@ func (b *builder) mpi(p *Point, records []*measure.Record) {
 // profiles sums up the profiles of a point, of which there is one at least.
 func (b *builder) profiles(p *Point, records []*measure.Record) *ProfileShare {
 	share := &ProfileShare{Low: math.Inf(1)}
-	var means, imbalances, waits, costs, times, others []float64
+	var means, imbalances, waits, costs, quietPercents, times, others []float64
 	for i, rec := range records {
 		t := &p.Trials[i]
 		quiet := t.Time != nil && !t.noisy()
@@ -103,6 +108,11 @@ func (b *builder) profiles(p *Point, records []*measure.Record) *ProfileShare {
 			continue
 		}
 		s := rec.MPI
+		if t.noisy() {
+			share.Noisy++
+		} else {
+			quietPercents = append(quietPercents, s.Percent)
+		}
 		share.Low, share.High = min(share.Low, s.MinPercent), max(share.High, s.MaxPercent)
 		means, imbalances, costs = append(means, s.MeanPercent), append(imbalances, s.Imbalance), append(costs, s.CostPercent)
 		if s.WaitPercent != nil {
@@ -113,6 +123,10 @@ func (b *builder) profiles(p *Point, records []*measure.Record) *ProfileShare {
 	if len(waits) > 0 {
 		wait := stats.Median(waits)
 		share.Waiting = &wait
+	}
+	if share.Noisy > 0 && len(quietPercents) > 0 {
+		quiet := stats.Median(quietPercents)
+		share.Quiet = &quiet
 	}
 	ratio, ok := stats.RatioOfMeans(stats.Summarize(times, b.level), stats.Summarize(others, b.level), b.level)
 	if ok && ratio.Interval != nil {
@@ -137,15 +151,25 @@ func typicalProfile(records []*measure.Record) *MPIProfile {
 			most = max(most, rec.Tasks)
 		}
 	}
-	var with []*measure.Record
-	var percents []float64
+	var with, quiet []*measure.Record
 	for _, rec := range records {
-		if rec.MPI.Profiled() && rec.Tasks == most {
-			with, percents = append(with, rec), append(percents, rec.MPI.Percent)
+		if !rec.MPI.Profiled() || rec.Tasks != most {
+			continue
+		}
+		with = append(with, rec)
+		if !slices.Contains(rec.Flags, flagNoisy) {
+			quiet = append(quiet, rec)
 		}
 	}
 	if len(with) == 0 {
 		return nil
+	}
+	if len(quiet) > 0 {
+		with = quiet
+	}
+	var percents []float64
+	for _, rec := range with {
+		percents = append(percents, rec.MPI.Percent)
 	}
 	median := stats.Median(percents)
 	rec := slices.MinFunc(with, func(a, b *measure.Record) int {

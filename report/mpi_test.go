@@ -127,8 +127,13 @@ func TestProfilesOfAPoint(t *testing.T) {
 			noisy[i].Flags = []string{"noisy"}
 		}
 	}
-	if m := report.Build(noisy, sim, report.Options{}).Applications[0].Series[0].Points[1].MPI; m.Profile.Added != nil {
-		t.Errorf("got %+v, want no ratio where one quiet trial is left", m.Profile.Added)
+	s = &report.Build(noisy, sim, report.Options{}).Applications[0].Series[0]
+	f = s.Points[1].MPI.Profile
+	if f.Added != nil {
+		t.Errorf("got %+v, want no ratio where one quiet trial is left", f.Added)
+	}
+	if f.Noisy != 1 || f.Quiet == nil || *f.Quiet != 4 || s.Profile.Trial != "t2-3" {
+		t.Errorf("got %+v and %s, want the quiet trial's share beside, and that trial as the typical one", f, s.Profile.Trial)
 	}
 }
 
@@ -186,6 +191,7 @@ func TestWhatAReaderOfProfilesShouldKnow(t *testing.T) {
 	const nodes = "waiting is known of collective calls on one node only"
 	const cost = "counting the calls of MPI took 16 % of the time"
 	const lost = "7 messages went to more ranks"
+	const noisy = "2 ranks: 2 of 2 profiles noisy: where other work delays a rank"
 	for _, c := range []struct {
 		name    string
 		records []measure.Record
@@ -198,6 +204,7 @@ func TestWhatAReaderOfProfilesShouldKnow(t *testing.T) {
 				r.MPI.CostPercent = 16
 			}
 		}), cost},
+		{"that noise is time in MPI", change(func(r *measure.Record) { r.Flags = []string{"noisy"} }), noisy},
 		{"that messages are missing", change(func(r *measure.Record) {
 			if r.MPI != nil {
 				r.MPI.Lost = 7
@@ -208,7 +215,7 @@ func TestWhatAReaderOfProfilesShouldKnow(t *testing.T) {
 			t.Parallel()
 			html := simPage(t, c.records)
 			for _, shown := range []string{strings.Join(strings.Fields(text(t, c.records, 100)), " "), html} {
-				for _, note := range []string{nodes, cost, lost} {
+				for _, note := range []string{nodes, cost, lost, noisy} {
 					if strings.Contains(shown, note) != (note == c.want) {
 						t.Errorf("%q is there: %t, want %t", note, note != c.want, note == c.want)
 					}
