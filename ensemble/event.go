@@ -14,10 +14,12 @@ import (
 type Event struct {
 	Time time.Time
 	Name EventName
-	// Job and Attempt are empty for an event of the whole run.
+	// Job and Attempt are empty for an event of the whole run; Attempt is for omit,
+	// too.
 	Job     string
 	Attempt int
-	// Status and Reason tell how an attempt (finish) or the run ended.
+	// Status and Reason tell how an attempt (finish) or the run ended; Reason tells
+	// why a job is not needed (omit).
 	Status Status
 	Reason string
 	// Note is further text: the version that wrote it, what is waited for.
@@ -46,6 +48,7 @@ const (
 	Wait      EventName = "wait"   // it waits for an idle machine
 	Start     EventName = "start"  // the application was launched
 	Finish    EventName = "finish" // the attempt ended and what it left is saved
+	Omit      EventName = "omit"   // the job is not needed and will not be submitted
 )
 
 type eventJSON struct {

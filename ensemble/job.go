@@ -29,6 +29,12 @@ type Job struct {
 	Parameters  map[string]spec.Value `json:"parameters,omitempty"`
 	Repetition  int                   `json:"repetition,omitempty"`
 
+	// Cell is the configuration that the job repeats: a digest like the ID, but
+	// the same for all its repetitions. It goes with Until, which says when they
+	// are enough; both are empty where every repetition runs.
+	Cell  string      `json:"cell,omitempty"`
+	Until *spec.Until `json:"until,omitempty"`
+
 	Shape  Shape  `json:"shape"`
 	Launch Launch `json:"launch"`
 	Policy Policy `json:"policy"`

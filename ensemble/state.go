@@ -17,6 +17,7 @@ const (
 	Queued
 	Running
 	Settled
+	Omitted // not needed: never submitted
 )
 
 // JobState is what the events say of one job.
@@ -26,7 +27,8 @@ type JobState struct {
 	Attempt int
 	// Tries counts the attempts that settled something.
 	Tries int
-	// Status and Reason are those of the last attempt that finished.
+	// Status and Reason are those of the last attempt that finished; Reason is why
+	// a job was omitted.
 	Status Status
 	Reason string
 }
@@ -48,7 +50,14 @@ func (s *State) Apply(e Event) error {
 		return bad(err.Error())
 	}
 	j := s.jobs[e.Job]
-	if e.Name == Submit {
+	switch e.Name {
+	case Omit:
+		if j != nil {
+			return bad("the job was submitted or omitted before")
+		}
+		s.set(e.Job, &JobState{Phase: Omitted, Reason: e.Reason})
+		return nil
+	case Submit:
 		if j == nil {
 			j = &JobState{}
 		}
@@ -58,10 +67,7 @@ func (s *State) Apply(e Event) error {
 		case e.Attempt <= j.Attempt:
 			return bad(fmt.Sprintf("attempt %d came before it", j.Attempt))
 		}
-		if s.jobs == nil {
-			s.jobs = map[string]*JobState{}
-		}
-		s.jobs[e.Job] = j
+		s.set(e.Job, j)
 		j.Phase, j.Attempt = Queued, e.Attempt
 		return nil
 	}
@@ -94,6 +100,13 @@ func (s *State) Apply(e Event) error {
 		return bad("an unknown event")
 	}
 	return nil
+}
+
+func (s *State) set(job string, j *JobState) {
+	if s.jobs == nil {
+		s.jobs = map[string]*JobState{}
+	}
+	s.jobs[job] = j
 }
 
 // Settle closes a job when its policy leaves nothing to do: it succeeded, or it

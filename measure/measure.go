@@ -29,19 +29,14 @@ import (
 // the file that cannot be read.
 func Records(ctx context.Context, d run.Dir, e *spec.Ensemble) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		apps := map[string]known{}
-		for i := range e.Spec.Applications {
-			a := &e.Spec.Applications[i]
-			r, err := read.New(a.Metadata.Name, a.Spec.Output)
-			if err != nil {
-				yield(Record{}, err)
-				return
-			}
-			apps[a.Metadata.Name] = known{a, r}
+		apps, err := readers(e)
+		if err != nil {
+			yield(Record{}, err)
+			return
 		}
 		submitted := map[string]time.Time{} // by job; its last submission
 		stop := errors.New("enough")
-		err := d.Events(func(ev ensemble.Event) error {
+		err = d.Events(func(ev ensemble.Event) error {
 			if ev.Job != "" { // a run from elsewhere must not name files outside it
 				if err := ensemble.CheckID(ev.Job); err != nil {
 					return err
@@ -78,6 +73,20 @@ type known struct {
 	reader *read.Reader
 }
 
+// readers gives the applications of an ensemble by name.
+func readers(e *spec.Ensemble) (map[string]known, error) {
+	apps := map[string]known{}
+	for i := range e.Spec.Applications {
+		a := &e.Spec.Applications[i]
+		r, err := read.New(a.Metadata.Name, a.Spec.Output)
+		if err != nil {
+			return nil, err
+		}
+		apps[a.Metadata.Name] = known{a, r}
+	}
+	return apps, nil
+}
+
 // attempt makes the record of one attempt from its directory and from the
 // event that ended it.
 func attempt(ctx context.Context, dir string, ev ensemble.Event, apps map[string]known) (Record, error) {
@@ -111,6 +120,7 @@ func attempt(ctx context.Context, dir string, ev ensemble.Event, apps map[string
 	if job.Repetition > 0 {
 		r.Iteration = &job.Repetition
 	}
+	r.Until = job.Until
 	r.Nodes, r.Tasks, r.Threads = job.Shape.Nodes, job.Shape.Tasks, job.Shape.Threads
 	r.Command = strings.Join(job.Launch.Command, " ")
 	r.Status, r.Reason, r.ExitCode = ev.Status, ev.Reason, exit.ExitCode

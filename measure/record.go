@@ -39,6 +39,9 @@ type Record struct {
 	File      string `json:"file,omitempty"`
 	RunID     string `json:"run_id,omitempty"`
 	Iteration *int   `json:"iteration,omitempty"`
+	// Until is when the study takes the repetitions of the trial's configuration
+	// for enough; nil where it asks for a fixed number.
+	Until *spec.Until `json:"until,omitempty"`
 	// Nodes, Tasks and Threads count nodes, MPI ranks on all of them, and threads
 	// of one rank.
 	Nodes    int             `json:"nodes,omitempty"`

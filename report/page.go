@@ -50,6 +50,7 @@ type appView struct {
 	Warnings              []string
 	Sets                  []figureSet
 	Table                 *tableView
+	Repetitions           *tableView
 	Curves                []figureSet
 	Profiles              []profileView
 }

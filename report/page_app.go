@@ -55,6 +55,7 @@ func newAppView(r *Report, a *Application, id string) appView {
 	}
 	number(id, v.Sets)
 	v.Table = seriesTable(r, a, !rows)
+	v.Repetitions = repetitionTable(a)
 	v.Profiles = profileViews(a)
 	v.Curves = curveSets(a.Curves)
 	number(id+"-curve", v.Curves)

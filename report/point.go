@@ -99,6 +99,7 @@ func (b *builder) point(records []*measure.Record) Point {
 	b.merits(&p)
 	b.overhead(&p, overheads)
 	b.mpi(&p, records)
+	b.repetitions(&p, records)
 	return p
 }
 

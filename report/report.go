@@ -128,6 +128,8 @@ type Point struct {
 	Noisy int `json:"noisy,omitempty"`
 	// Flags count the trials that carry each flag, noisy included.
 	Flags map[string]int `json:"flags,omitempty"`
+	// Repetitions is what they bought, where the study asks for an interval.
+	Repetitions *Repetitions `json:"repetitions,omitempty"`
 	// Outliers counts the trials whose time is one.
 	Outliers int `json:"outliers,omitempty"`
 	// Trials are those that succeeded.

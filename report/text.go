@@ -155,6 +155,7 @@ func (p *printer) series(r *Report, a *Application, s *Series) {
 	for _, note := range append(notes, s.Warnings...) {
 		p.note(4, 2, "! "+plain(note))
 	}
+	p.repetitions(s)
 	p.mpi(s)
 }
 

@@ -71,9 +71,18 @@ func (r *session) fresh(job *ensemble.Job) (bool, error) {
 		j, _ := r.state.Job(job.ID)
 		r.summary.Status[j.Status]++
 		r.summary.Skipped++
+		r.settled(job)
 		return false, nil
 	}
-	if j, _ := r.state.Job(job.ID); j.Phase == ensemble.Queued || j.Phase == ensemble.Running {
+	j, _ := r.state.Job(job.ID)
+	if j.Phase == ensemble.Omitted {
+		r.summary.Omitted++
+		if c := r.cell(job); c != nil {
+			c.why, c.done = j.Reason, nil
+		}
+		return false, nil
+	}
+	if j.Phase == ensemble.Queued || j.Phase == ensemble.Running {
 		if err := r.describe(job, j.Attempt); err != nil {
 			return false, err
 		}
@@ -165,6 +174,7 @@ func (r *session) event(ctx context.Context, e ensemble.Event) error {
 func (r *session) finish(job *ensemble.Job, status ensemble.Status) (again bool) {
 	if r.state.Settle(job.ID, job.Policy) {
 		r.summary.Status[status]++
+		r.settled(job)
 		return false
 	}
 	if !status.Settles() {
@@ -191,6 +201,6 @@ func (r *session) write(e ensemble.Event) error {
 
 func (r *session) tell(job *ensemble.Job, e ensemble.Event, again bool) {
 	if r.Observer != nil {
-		r.Observer.Event(job, e, Standing{Settled: r.summary.Settled(), Skipped: r.summary.Skipped, Again: again})
+		r.Observer.Event(job, e, Standing{Settled: r.summary.Settled(), Skipped: r.summary.Skipped, Omitted: r.summary.Omitted, Again: again})
 	}
 }

@@ -106,9 +106,9 @@ func (b *bench) wrote(events ...ensemble.Event) {
 }
 
 // file writes a file of an attempt; v is a text or becomes JSON.
-func (b *bench) file(attempt int, name string, v any) {
+func (b *bench) file(job string, attempt int, name string, v any) {
 	b.Helper()
-	dir := b.dir.Attempt("j", attempt)
+	dir := b.dir.Attempt(job, attempt)
 	err := os.MkdirAll(dir, 0o755)
 	if text, ok := v.(string); ok {
 		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))

@@ -30,6 +30,8 @@ type Driver struct {
 	Executor Executor
 	// Judge decides on success from the output; nil believes the executor.
 	Judge Judge
+	// Enough decides which repetitions are not needed; nil has all of them run.
+	Enough Enough
 	// Observer is told of events; nil is nobody.
 	Observer Observer
 	// Before and After are commands around the whole run. They run in every
@@ -53,12 +55,15 @@ type Summary struct {
 	Jobs int
 	// Status counts settled jobs; a job that is not settled is in none.
 	Status map[ensemble.Status]int
+	// Omitted counts jobs that turned out not to be needed.
+	Omitted int
 	// Skipped is how many of the jobs an earlier session had settled.
 	Skipped int
 }
 
-// Settled is how many jobs are settled.
-func (s Summary) Settled() (n int) {
+// Settled is how many jobs are settled; those that were omitted are.
+func (s Summary) Settled() int {
+	n := s.Omitted
 	for _, k := range s.Status {
 		n += k
 	}
@@ -71,7 +76,7 @@ func (s Summary) Settled() (n int) {
 // cannot begin, because another driver has the directory or the journal is broken,
 // nothing is changed and the summary's Status is nil.
 func (d *Driver) Run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) (Summary, error) {
-	r := &session{Driver: d, open: map[string]*ensemble.Job{}, known: map[string]bool{}, seen: map[string]bool{}, losses: map[string]int{}}
+	r := &session{Driver: d, open: map[string]*ensemble.Job{}, cells: map[string]*cell{}, known: map[string]bool{}, seen: map[string]bool{}, losses: map[string]int{}}
 	journal, err := OpenJournal(d.Dir.path(JournalFile), r.state.Apply)
 	if err != nil {
 		return r.summary, err
@@ -97,6 +102,8 @@ type session struct {
 	summary Summary
 	open    map[string]*ensemble.Job // submitted or recovered, not finished
 	retries []*ensemble.Job          // to be tried again, first come first served
+	parked  *ensemble.Job            // whether it is needed is not known yet
+	cells   map[string]*cell
 	// known are the jobs that were open when the session began and whose job.json
 	// is there: the stream's copies of them are passed over.
 	known   map[string]bool
@@ -125,50 +132,66 @@ func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error])
 	}
 	next, stop := iter.Pull2(jobs)
 	defer stop()
-	more := true
-	var held *ensemble.Job // taken from the stream, waiting for room
+	var held *ensemble.Job // waiting for room
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if held == nil && len(r.retries) > 0 {
-			held, r.retries = r.retries[0], r.retries[1:]
-		}
-		if held == nil && more {
-			job, err, ok := next()
-			if !ok {
-				more = false
-				continue
-			}
-			if err != nil {
+		if held == nil {
+			var err error
+			if held, err = r.pick(ctx, next); err != nil {
 				return err
 			}
-			fresh, err := r.fresh(job)
-			if err != nil {
-				return err
-			}
-			if fresh {
-				held = job
-			}
-			continue
 		}
-		if held != nil && r.Executor.Room(held) {
+		switch {
+		case held != nil && r.Executor.Room(held):
 			if err := r.submit(held); err != nil {
 				return err
 			}
 			held = nil
-			continue
-		}
-		if held == nil && len(r.open) == 0 {
+		case len(r.open) > 0:
+			if err := r.wait(ctx); err != nil {
+				return err
+			}
+		case held != nil:
+			return fmt.Errorf("job %s asks for %d nodes and %d cores, which this member never has", held.ID, held.Shape.Nodes, held.Shape.Cores())
+		default:
 			return nil
 		}
-		if held != nil && len(r.open) == 0 {
-			return fmt.Errorf("job %s asks for %d nodes and %d cores, which this member never has", held.ID, held.Shape.Nodes, held.Shape.Cores())
+	}
+}
+
+// pick gives the next job to submit: one to be tried again, or the next of the
+// stream that is needed. It is nil where the stream has ended, and where an open
+// job decides whether the next one is needed.
+func (r *session) pick(ctx context.Context, next func() (*ensemble.Job, error, bool)) (job *ensemble.Job, err error) {
+	if len(r.retries) > 0 {
+		job, r.retries = r.retries[0], r.retries[1:]
+		return job, nil
+	}
+	for ctx.Err() == nil {
+		if job, r.parked = r.parked, nil; job == nil {
+			var ok bool
+			if job, err, ok = next(); !ok || err != nil {
+				return nil, err
+			}
+			if fresh, err := r.fresh(job); err != nil {
+				return nil, err
+			} else if !fresh {
+				continue
+			}
 		}
-		if err := r.wait(ctx); err != nil {
-			return err
+		switch need, err := r.need(ctx, job); {
+		case err != nil:
+			return nil, err
+		case need == needed:
+			return job, nil
+		case need == unknown:
+			r.parked = job
+			return nil, nil
 		}
 	}
+	return nil, context.Cause(ctx)
 }
 
 // wait takes in the next event.

@@ -42,9 +42,9 @@ type Observer interface {
 
 // Standing is how a run stands behind an event.
 type Standing struct {
-	// Settled is how many jobs are settled, and Skipped how many of them an
-	// earlier session had settled.
-	Settled, Skipped int
+	// Settled is how many jobs are settled; Skipped is how many of them an earlier
+	// session had settled, and Omitted how many were not needed.
+	Settled, Skipped, Omitted int
 	// Again says that the attempt ended and this session tries the job again.
 	Again bool
 }

@@ -118,8 +118,8 @@ func TestCommandsBeforeARunWaitForJobsOfTheLastSession(t *testing.T) {
 		t.Fatalf("got processes %v, want the service", first)
 	}
 	b.wrote(submitted, started)
-	b.file(1, run.JobFile, runtest.Job("j", "app"))
-	b.file(1, run.ExitFile, exited)
+	b.file("j", 1, run.JobFile, runtest.Job("j", "app"))
+	b.file("j", 1, run.ExitFile, exited)
 	d.Observer = observer(func(e ensemble.Event, _ run.Standing) {
 		if e.Name == ensemble.Finish && !slices.Equal(marked(b.dir), first) {
 			t.Error("the service was gone before the job finished")

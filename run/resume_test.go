@@ -27,45 +27,45 @@ func TestASessionGoesOnWhereTheLastWasCutOff(t *testing.T) {
 		{"nothing of the job", func(*bench) {}, []string{"submit j 1"}, []string{"submit j 1", "start j 1", "finish j 1 succeeded"}},
 		{"an exit whose finish is not in the journal", func(b *bench) {
 			b.wrote(submitted, started)
-			b.file(1, run.JobFile, job)
-			b.file(1, run.ExitFile, exited)
+			b.file("j", 1, run.JobFile, job)
+			b.file("j", 1, run.ExitFile, exited)
 		}, []string{"recover j 1"}, []string{"finish j 1 succeeded"}},
 		{"an exit whose start is not in the journal", func(b *bench) {
 			b.wrote(submitted)
-			b.file(1, run.JobFile, job)
-			b.file(1, run.ExitFile, exited)
+			b.file("j", 1, run.JobFile, job)
+			b.file("j", 1, run.ExitFile, exited)
 		}, []string{"recover j 1"}, []string{"start j 1", "finish j 1 succeeded"}},
 		{"an attempt without an exit", func(b *bench) {
 			b.wrote(submitted, started)
-			b.file(1, run.JobFile, job)
+			b.file("j", 1, run.JobFile, job)
 		}, []string{"recover j 1", "submit j 2"}, append([]string{"finish j 1 lost"}, again...)},
 		{"an attempt whose directory is gone", func(b *bench) {
 			b.wrote(submitted)
 		}, []string{"recover j 1", "submit j 2"}, append([]string{"finish j 1 lost"}, again...)},
 		{"a torn job.json", func(b *bench) {
 			b.wrote(submitted)
-			b.file(1, run.JobFile, `{"id": "j", "launch`)
+			b.file("j", 1, run.JobFile, `{"id": "j", "launch`)
 		}, []string{"recover j 1", "submit j 2"}, append([]string{"finish j 1 lost"}, again...)},
 		{"an empty job.json beside an exit", func(b *bench) {
 			b.wrote(submitted, started)
-			b.file(1, run.JobFile, "")
-			b.file(1, run.ExitFile, exited)
+			b.file("j", 1, run.JobFile, "")
+			b.file("j", 1, run.ExitFile, exited)
 		}, []string{"recover j 1"}, []string{"finish j 1 succeeded"}},
 		{"a job.json of another job", func(b *bench) {
 			b.wrote(submitted)
-			b.file(1, run.JobFile, runtest.Job("k", "app"))
+			b.file("j", 1, run.JobFile, runtest.Job("k", "app"))
 		}, []string{"recover j 1", "submit j 2"}, append([]string{"finish j 1 lost"}, again...)},
 		{"the directory of a submission that is not in the journal", func(b *bench) {
-			b.file(1, run.JobFile, job)
-			b.file(1, "work", "of the attempt before")
+			b.file("j", 1, run.JobFile, job)
+			b.file("j", 1, "work", "of the attempt before")
 		}, []string{"submit j 1"}, []string{"submit j 1", "start j 1", "finish j 1 succeeded"}},
 		{"an exit of a submission that is not in the journal", func(b *bench) {
-			b.file(1, run.JobFile, job)
-			b.file(1, run.ExitFile, exited)
+			b.file("j", 1, run.JobFile, job)
+			b.file("j", 1, run.ExitFile, exited)
 		}, []string{"recover j 1"}, []string{"submit j 1", "start j 1", "finish j 1 succeeded"}},
 		{"a torn last line of the journal", func(b *bench) {
 			b.wrote(submitted)
-			b.file(1, run.JobFile, job)
+			b.file("j", 1, run.JobFile, job)
 			f, err := os.OpenFile(b.dir.Path(run.JournalFile), os.O_APPEND|os.O_WRONLY, 0)
 			if err == nil {
 				_, err = f.WriteString(`{"timestamp":2,"name":"sta`)
@@ -109,14 +109,14 @@ func TestRetriesAreCountedAcrossSessions(t *testing.T) {
 func TestARecoveryThatFailsEndsTheRunAndLosesNothing(t *testing.T) {
 	b := newBench(t)
 	b.wrote(submitted)
-	b.file(1, run.JobFile, runtest.Job("j", "true"))
+	b.file("j", 1, run.JobFile, runtest.Job("j", "true"))
 	no := errors.New("no answer")
 	x := &runtest.Executor{RecoverError: func(*ensemble.Job, int) error { return no }}
 	if _, err := b.session(x, runtest.Job("j", "true")); !errors.Is(err, no) {
 		t.Errorf("got %v, want %v", err, no)
 	}
 	b.same("journal", []string{"submit j 1"}, b.journal())
-	b.file(1, run.ExitFile, exited)
+	b.file("j", 1, run.ExitFile, exited)
 	b.same("summary of the next session", counts(1, statuses{ensemble.Succeeded: 1}, 0), b.good(new(runtest.Executor), runtest.Job("j", "true")))
 }
 

@@ -64,7 +64,7 @@ func TestStoppingDoesNotWaitForEver(t *testing.T) {
 		t.Errorf("got %v, want %v and the job that did not end", err, enough)
 	}
 	b.same("journal", []string{"submit j 1"}, b.journal())
-	b.file(1, run.ExitFile, exited) // it ends after all
+	b.file("j", 1, run.ExitFile, exited) // it ends after all
 	x = new(runtest.Executor)
 	b.same("summary of the next session", counts(1, statuses{ensemble.Succeeded: 1}, 0), b.good(x, runtest.Job("j", "app")))
 	b.same("calls of the next session", []string{"recover j 1"}, x.Calls())

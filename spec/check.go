@@ -104,6 +104,7 @@ func (s *StudySpec) check(at Path) (faults []Fault) {
 		}
 		environments[e.Name] = true
 	}
+	faults = append(faults, s.Repetitions.check(at.Key("repetitions"))...)
 	faults = append(faults, s.Run.check(at.Key("run"))...)
 	names := map[string]bool{}
 	for i := range s.Sweeps {
@@ -112,6 +113,9 @@ func (s *StudySpec) check(at Path) (faults []Fault) {
 			add(at, "two sweeps have the name %q; give one of them a name of its own", w.Name)
 		}
 		names[w.Name] = true
+		if w.Repetitions != s.Repetitions { // else they are the study's
+			faults = append(faults, w.Repetitions.check(at.Key("repetitions"))...)
+		}
 		faults = append(faults, w.check(at)...)
 	}
 	return faults

@@ -61,6 +61,28 @@ f.yaml:8:13: spec.sweeps[0].nodes[0]: got a list, want a number, a string or tru
 f.yaml:5:24: spec.run.sample: got the number 5, want a duration such as 5s
 f.yaml:5:43: spec.run.noise.wait: got the string "5", want a duration such as 90s, 5m or 1h30m
 f.yaml:6:28: spec.sweeps[0].run.timeout: got the string "-5s", want a duration such as 90s, 5m or 1h30m`},
+		{"repetitions have two forms", head + `spec:
+  repetitions: {until: {interval: 5, at most: 2}}
+  sweeps:
+  - {apps: a, repetitions: many}
+  - {apps: b, repetitions: {until: {interval: 0%, at most: 20}}}
+  - {apps: c, repetitions: {until: {interval: 5 percent, atMost: 20}}}
+  - {apps: d, repetitions: {count: 5}}
+  - {apps: e, repetitions: 1.5}
+`, `f.yaml:5:25: spec.repetitions.until.interval: got the number 5, want a percentage such as 5%
+f.yaml:5:38: spec.repetitions.until.at most: got the number 2, want 3 at least
+f.yaml:7:15: spec.sweeps[0].repetitions: got the string "many", want a whole number or a mapping
+f.yaml:8:37: spec.sweeps[1].repetitions.until.interval: got 0%, want more than 0% and less than 100%
+f.yaml:9:29: spec.sweeps[2].repetitions.until.at most: missing
+f.yaml:9:37: spec.sweeps[2].repetitions.until.interval: got the string "5 percent", want a percentage such as 5% or 2.5%
+f.yaml:9:58: spec.sweeps[2].repetitions.until.atMost: unknown field "atMost"; did you mean "at most"?
+f.yaml:10:15: spec.sweeps[3].repetitions.until: missing
+f.yaml:10:29: spec.sweeps[3].repetitions.count: unknown field "count"; known: "until"
+f.yaml:11:15: spec.sweeps[4].repetitions: got the number 1.5, want a whole number or a mapping`},
+		{"the study's repetitions are faulted once", head + `spec:
+  repetitions: {until: {interval: 100%, at most: 20}}
+  sweeps: [{apps: a}, {apps: b}]
+`, `f.yaml:5:25: spec.repetitions.until.interval: got 100%, want more than 0% and less than 100%`},
 		{"commands are lists that name a program", app + `  command: solver -n 1
   prepare: [[], solver-mesh, [solver-mesh]]
   variants:

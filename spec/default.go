@@ -36,7 +36,7 @@ func (e *Ensemble) Default() {
 func (e *Environment) Default() { e.Spec.setDefaults() }
 
 func (s *StudySpec) setDefaults() {
-	setDefault(&s.Repetitions, 1)
+	setDefault(&s.Repetitions, Repetitions{Count: 1})
 	setDefault(&s.Order, OrderBlocked)
 	for i := range s.Environments {
 		s.Environments[i].setDefaults()

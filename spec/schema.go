@@ -123,6 +123,8 @@ func explain(e *jsonschema.ValidationError, value any) string {
 		switch schema := schemaAt(e.SchemaURL); {
 		case lookup(schema, []string{"pattern"}) == durationPattern:
 			want = durationLike(value)
+		case lookup(schema, []string{"pattern"}) == percentPattern:
+			want = percentLike(value)
 		case lookup(schema, []string{"items", "type"}) == "string":
 			want = "a list of strings, such as [a, b]"
 		case lookup(schema, []string{"items", "items", "type"}) == "string":
@@ -166,6 +168,9 @@ func explain(e *jsonschema.ValidationError, value any) string {
 		if k.Want == durationPattern {
 			return fmt.Sprintf("got %s, want %s", got, durationLike(value))
 		}
+		if k.Want == percentPattern {
+			return fmt.Sprintf("got %s, want %s", got, percentLike(value))
+		}
 		return fmt.Sprintf("got %s, want a match of %s", got, k.Want)
 	case *kind.Format:
 		return fmt.Sprintf("got %s, want a valid %s: %v", got, k.Want, k.Err)
@@ -180,6 +185,14 @@ func durationLike(value any) string {
 		return fmt.Sprintf("a duration such as %ss", n)
 	}
 	return "a duration such as 90s, 5m or 1h30m"
+}
+
+// percentLike says what a percentage is: with its sign, where only that lacks.
+func percentLike(value any) string {
+	if n, ok := value.(json.Number); ok && !strings.HasPrefix(n.String(), "-") {
+		return fmt.Sprintf("a percentage such as %s%%", n)
+	}
+	return "a percentage such as 5% or 2.5%"
 }
 
 var typeNames = map[string]string{

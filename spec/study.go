@@ -17,8 +17,9 @@ type StudySpec struct {
 	// Seed decides every random choice: samples and order. The same file and
 	// seed give the same plan.
 	Seed uint64 `json:"seed,omitempty"`
-	// Repetitions is how often each configuration runs. The default is 1.
-	Repetitions int `json:"repetitions,omitempty" jsonschema:"minimum=1"`
+	// Repetitions is how often each configuration runs: a number, or until the
+	// interval of its time is tight enough. The default is 1.
+	Repetitions Repetitions `json:"repetitions,omitzero"`
 	// Order is blocked (each repetition is a block in random order), random
 	// (all in random order) or listed. The default is blocked.
 	Order Order `json:"order,omitempty" jsonschema:"enum=blocked,enum=random,enum=listed"`
@@ -60,7 +61,7 @@ type Sweep struct {
 	// Sampler says which points of the product are taken. The default is full.
 	Sampler Sampler `json:"sampler,omitzero"`
 	// Repetitions replaces the study's.
-	Repetitions int `json:"repetitions,omitempty" jsonschema:"minimum=1"`
+	Repetitions Repetitions `json:"repetitions,omitzero"`
 	// Run replaces the study's policy, field by field. It has no beforeRun and
 	// afterRun, since these are for the whole run.
 	Run RunPolicy `json:"run,omitzero"`

@@ -61,8 +61,8 @@ func (c *compiler) fault(at spec.Path, format string, args ...any) {
 
 func (c *compiler) compile() {
 	w := c.spec
-	if w.Repetitions > maxRepetitions {
-		c.fault(c.sweep.at, "got %d repetitions, want %d at most", w.Repetitions, maxRepetitions)
+	if w.Repetitions.Most() > maxRepetitions {
+		c.fault(c.sweep.at, "got %d repetitions, want %d at most", w.Repetitions.Most(), maxRepetitions)
 	}
 	if most := maxRows / len(c.environments); w.Sampler.Count > most {
 		c.fault(c.sweep.at.Key("sampler").Key("count"), "got %d, want %d at most", w.Sampler.Count, most)

@@ -114,7 +114,7 @@ type block struct {
 func blocks(order spec.Order, sweeps []*sweep) []*block {
 	most := 0
 	for _, s := range sweeps {
-		most = max(most, s.spec.Repetitions)
+		most = max(most, s.spec.Repetitions.Most())
 	}
 	if order == spec.OrderRandom {
 		most = 1
@@ -126,8 +126,8 @@ func blocks(order spec.Order, sweeps []*sweep) []*block {
 		for _, s := range sweeps {
 			n := uint64(s.drawn.n)
 			if b.repeat {
-				n *= uint64(s.spec.Repetitions)
-			} else if s.spec.Repetitions <= i {
+				n *= uint64(s.spec.Repetitions.Most())
+			} else if s.spec.Repetitions.Most() <= i {
 				continue
 			}
 			end += n
@@ -151,7 +151,7 @@ func (b *block) at(i uint64) (s *sweep, index, repetition int) {
 		i -= b.ends[k-1]
 	}
 	if b.repeat {
-		n := uint64(s.spec.Repetitions)
+		n := uint64(s.spec.Repetitions.Most())
 		return s, int(i / n), int(i%n) + 1
 	}
 	return s, int(i), b.first

@@ -64,7 +64,7 @@ func New(ctx context.Context, e *spec.EnsembleSpec, environment string) (*Plan, 
 		} else if err != nil {
 			return nil, err
 		}
-		if trials += s.drawn.sampled * s.spec.Repetitions; trials > maxTrials {
+		if trials += s.drawn.sampled * s.spec.Repetitions.Most(); trials > maxTrials {
 			return nil, fail(spec.Faultf(s.at, "the plan has more than %d trials", maxTrials))
 		}
 	}

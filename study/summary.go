@@ -55,8 +55,10 @@ type SweepSummary struct {
 	Sampler spec.SamplerKind `json:"sampler"`
 	Asked   int              `json:"asked,omitempty"`
 	Sampled int              `json:"sampled"`
-	// Repetitions is how often each point runs.
-	Repetitions int `json:"repetitions"`
+	// Repetitions is how often each point runs; with Until it is the most, and
+	// costs are those of the most.
+	Repetitions int         `json:"repetitions"`
+	Until       *spec.Until `json:"until,omitempty"`
 	// Cost is that of the trials, and Cut that of those left out.
 	Cost Cost `json:"cost"`
 	Cut  Cost `json:"cut"`
@@ -161,7 +163,7 @@ func (p *Plan) points(ctx context.Context) ([]bitset, error) {
 func (s *sweep) summary() SweepSummary {
 	sum := SweepSummary{
 		Name: s.name, Sampler: s.spec.Sampler.Kind, Asked: s.spec.Sampler.Count,
-		Sampled: s.drawn.sampled, Repetitions: s.spec.Repetitions,
+		Sampled: s.drawn.sampled, Repetitions: s.spec.Repetitions.Most(), Until: s.spec.Repetitions.Until,
 	}
 	for _, app := range s.apps {
 		sum.Apps = append(sum.Apps, app.def.Metadata.Name)

@@ -40,6 +40,11 @@ type Trial struct {
 	Parameters map[string]spec.Value `json:"parameters,omitempty"`
 	// Repetition counts from 1.
 	Repetition int `json:"repetition"`
+
+	// cell is the ID without the repetition, where the number of repetitions is
+	// decided while the study runs.
+	cell  string
+	until *spec.Until
 }
 
 // Config is what the catalog needs to render the application.
@@ -72,9 +77,17 @@ func (m *maker) trial(s *sweep, row []int, repetition int) Trial {
 			t.Parameters[app.params[j].name] = s.parameter(row, app, j)
 		}
 	}
-	m.text = t.appendIdentity(m.text[:0], app, app.definitions[c.variant], s.policyDigest)
-	sum := sha256.Sum256(m.text)
-	t.ID = hex.EncodeToString(sum[:8])
+	id := func() string {
+		m.text = t.appendIdentity(m.text[:0], app, app.definitions[c.variant], s.policyDigest)
+		sum := sha256.Sum256(m.text)
+		return hex.EncodeToString(sum[:8])
+	}
+	t.ID = id()
+	if t.until = s.spec.Repetitions.Until; t.until != nil {
+		t.Repetition = 0
+		t.cell = id()
+		t.Repetition = repetition
+	}
 	return t
 }
 

@@ -124,7 +124,11 @@ func trialRow(t *study.Trial) []string {
 
 // writeSummary says what the plan has and what it has not.
 func writeSummary(w io.Writer, s *study.Summary) error {
-	fmt.Fprintf(w, "\n%s%s\n", plural(s.Cost.Trials, "trial"), costText(s.Cost))
+	most := ""
+	if slices.ContainsFunc(s.Sweeps, func(sw study.SweepSummary) bool { return sw.Until != nil }) {
+		most = "at most "
+	}
+	fmt.Fprintf(w, "\n%s%s%s\n", most, plural(s.Cost.Trials, "trial"), costText(s.Cost))
 	if s.Cut.Trials > 0 {
 		fmt.Fprintf(w, "the budget (%s) leaves out %s%s\n", strings.Join(s.Limits, ", "), plural(s.Cut.Trials, "trial"), costText(s.Cut))
 	}
@@ -143,7 +147,7 @@ func writeSummary(w io.Writer, s *study.Summary) error {
 		for _, r := range sw.Removed {
 			removed += r.Points
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%d\t%d\t%d\t%s\n", sw.Name, points, removed, sw.Sampler, sw.Sampled, sw.Repetitions, sw.Cost.Trials, coverageText(sw.Coverage))
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%d\t%s\t%d\t%s\n", sw.Name, points, removed, sw.Sampler, sw.Sampled, repetitionsText(sw), sw.Cost.Trials, coverageText(sw.Coverage))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -166,6 +170,14 @@ func writeSummary(w io.Writer, s *study.Summary) error {
 		}
 	}
 	return nil
+}
+
+// repetitionsText says how often each point of a sweep runs.
+func repetitionsText(sw study.SweepSummary) string {
+	if sw.Until != nil {
+		return fmt.Sprintf("≤ %d, until ±%s", sw.Repetitions, sw.Until.Interval)
+	}
+	return strconv.Itoa(sw.Repetitions)
 }
 
 // coverageText puts a coverage into words.

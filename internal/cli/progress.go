@@ -32,8 +32,9 @@ type progress struct {
 	failed atomic.Int64
 	end    atomic.Pointer[time.Time] // when the run is expected to end; nil is unknown
 
-	mu   sync.Mutex
-	jobs map[string]*jobLine
+	mu     sync.Mutex
+	jobs   map[string]*jobLine
+	enough map[string]bool // cells that were said to need no more
 }
 
 var _ run.Observer = (*progress)(nil)
@@ -46,7 +47,7 @@ type jobLine struct {
 }
 
 func newProgress(w io.Writer, titles titles, took func(string, int) (time.Duration, bool), total int) *progress {
-	p := &progress{w: w, titles: titles, took: took, total: total, begin: time.Now(), jobs: map[string]*jobLine{}}
+	p := &progress{w: w, titles: titles, took: took, total: total, begin: time.Now(), jobs: map[string]*jobLine{}, enough: map[string]bool{}}
 	if !terminal(w) {
 		return p
 	}
@@ -82,9 +83,10 @@ func (p *progress) pace() string {
 }
 
 // remaining is how long the rest of a run takes at the pace so far; 0 is unknown.
-// Jobs that an earlier session settled took this one no time.
+// Jobs that an earlier session settled took this one no time, and neither did
+// those that were not needed.
 func remaining(s run.Standing, total int, elapsed time.Duration) time.Duration {
-	here := s.Settled - s.Skipped
+	here := s.Settled - s.Skipped - s.Omitted
 	if here <= 0 || s.Settled >= total {
 		return 0
 	}
@@ -125,6 +127,13 @@ func (p *progress) Event(job *ensemble.Job, e ensemble.Event, s run.Standing) {
 		p.say(fmt.Sprintf("[%d/%d] %s: waits for an idle machine: %s", s.Settled, p.total, title, e.Note), true)
 	case ensemble.Start:
 		p.line(e, title)
+	case ensemble.Omit:
+		if !p.enough[job.Cell] {
+			p.enough[job.Cell] = true
+			all := *job
+			all.Repetition = 0
+			p.say(fmt.Sprintf("[%d/%d] %s: enough: %s", s.Settled, p.total, p.titles.of(&all), e.Reason), true)
+		}
 	case ensemble.Finish:
 		if e.Status.Settles() && e.Status != ensemble.Succeeded && !s.Again {
 			p.failed.Add(1)

@@ -210,6 +210,9 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 	if d.Judge, err = run.NewJudge(r.ensemble.Spec.Applications); err != nil {
 		return err
 	}
+	if d.Enough, err = measure.Enough(r.dir, r.ensemble); err != nil {
+		return err
+	}
 	machine := run.Capture(ctx, r.packages(), r.executor.Cores())
 	d.Environment = &machine
 	p := newProgress(e.stderr, r.titles, took(r.dir), jobs)
@@ -229,7 +232,7 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 	if errors.As(err, &sig) {
 		e.say("go on with: ensemble run --resume --dir %s", r.path)
 	}
-	if err == nil && summary.Status[ensemble.Succeeded] != summary.Jobs {
+	if err == nil && summary.Status[ensemble.Succeeded]+summary.Omitted != summary.Jobs {
 		return &codeError{exitFailed, nil} // the summary has said it
 	}
 	return err

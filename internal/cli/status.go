@@ -56,7 +56,7 @@ func statusOf(dir run.Dir) ([]jobStatus, error) {
 	jobs := []jobStatus{}
 	at := map[string]int{}
 	err := dir.Events(func(ev ensemble.Event) error {
-		if ev.Job == "" {
+		if ev.Job == "" || ev.Name == ensemble.Omit {
 			return nil
 		}
 		i, ok := at[ev.Job]

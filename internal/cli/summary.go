@@ -22,7 +22,7 @@ func describeSummary(jobs int, s run.Summary, records []measure.Record) string {
 	if succeeded > 0 {
 		parts = append(parts, fmt.Sprintf("%d succeeded", succeeded))
 	}
-	if n := s.Settled() - succeeded; n > 0 {
+	if n := s.Settled() - s.Omitted - succeeded; n > 0 {
 		for _, status := range slices.Sorted(maps.Keys(s.Status)) {
 			if status != ensemble.Succeeded && status != ensemble.Failed {
 				ways = append(ways, fmt.Sprintf("%d %s", s.Status[status], status))
@@ -33,6 +33,9 @@ func describeSummary(jobs int, s run.Summary, records []measure.Record) string {
 			text += fmt.Sprintf(" (%s)", strings.Join(ways, ", "))
 		}
 		parts = append(parts, text)
+	}
+	if s.Omitted > 0 {
+		parts = append(parts, fmt.Sprintf("%d not needed", s.Omitted))
 	}
 	if left := jobs - s.Settled(); left > 0 {
 		parts = append(parts, fmt.Sprintf("%d not finished", left))
