@@ -120,6 +120,7 @@ func TestIDs(t *testing.T) {
 		{"another variant does not matter", "{name: spare, mpi: mpich}", "{name: new, mpi: mpich}", true},
 		{"the seed does not matter", "description: One trial.", "seed: 9", true},
 		{"another repetition does not matter", "description: One trial.", "repetitions: 2\n    order: listed", true},
+		{"when repetitions are enough does not matter", "description: One trial.", "repetitions: {until: {interval: 5%, at most: 3}}\n    order: listed", true},
 		{"an integer may be written as a float", "cells: 5", "cells: 5.0", true},
 		{"a default may be written out", "threads: 2", "threads: 2\n      coresPerTask: 2", true},
 		{"tasks may be given as their sum", "tasksPerNode: 2", "tasks: 2", true},
@@ -134,6 +135,37 @@ func TestIDs(t *testing.T) {
 				t.Errorf("the ID is the same: %t, want %t", got == id, c.same)
 			}
 		})
+	}
+}
+
+func TestRepetitionsUntilAreCells(t *testing.T) {
+	t.Parallel()
+	body := func(repetitions string) string {
+		return "  seed: 1\n  repetitions: " + repetitions + "\n  sweeps:\n  - {apps: demo, nodes: [1, 2]}\n  - {name: fixed, apps: demo, repetitions: 2}\n"
+	}
+	cells := map[string][]int{}
+	for _, trial := range trials(t, body("{until: {interval: 5%, at most: 4}}")) {
+		if trial.Group == "fixed" {
+			if trial.Cell != "" || trial.Until != nil {
+				t.Errorf("a trial that runs in any case has the cell %q, %v", trial.Cell, trial.Until)
+			}
+			continue
+		}
+		if want := (spec.Until{Interval: 0.05, AtMost: 4}); *trial.Until != want {
+			t.Errorf("got %v, want %v", *trial.Until, want)
+		}
+		cells[trial.Cell] = append(cells[trial.Cell], trial.Repetition)
+	}
+	for cell, repetitions := range cells {
+		if diff := cmp.Diff([]int{1, 2, 3, 4}, repetitions); diff != "" || len(cell) != 16 {
+			t.Errorf("cell %q (-want +got):\n%s", cell, diff)
+		}
+	}
+	if len(cells) != 2 {
+		t.Errorf("got %d cells, want 2", len(cells))
+	}
+	if diff := cmp.Diff(ids(trials(t, body("4"))), ids(trials(t, body("{until: {interval: 5%, at most: 4}}")))); diff != "" {
+		t.Errorf("the trials are others than those of a fixed number (-want +got):\n%s", diff)
 	}
 }
 

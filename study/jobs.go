@@ -49,7 +49,7 @@ func newJob(name string, t *Trial, app *spec.Application, policy spec.RunPolicy)
 	return &ensemble.Job{
 		ID: t.ID, Ensemble: name, Group: t.Group,
 		App: t.App, Variant: t.Variant, Environment: t.Environment,
-		Problem: r.Problem, Parameters: t.Parameters, Repetition: t.Repetition, Cell: t.cell, Until: t.until,
+		Problem: r.Problem, Parameters: t.Parameters, Repetition: t.Repetition, Cell: t.Cell, Until: t.Until,
 		Shape: ensemble.Shape{
 			Nodes: t.Nodes, Tasks: t.Tasks, Threads: t.Threads, CoresPerTask: t.CoresPerTask,
 			MapBy: t.MapBy, BindTo: t.BindTo,

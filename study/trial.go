@@ -41,10 +41,10 @@ type Trial struct {
 	// Repetition counts from 1.
 	Repetition int `json:"repetition"`
 
-	// cell is the ID without the repetition, where the number of repetitions is
-	// decided while the study runs.
-	cell  string
-	until *spec.Until
+	// Cell is a digest like the ID, but of all repetitions alike, and Until says
+	// when they are enough, where that is decided while the study runs.
+	Cell  string      `json:"cell,omitempty"`
+	Until *spec.Until `json:"until,omitempty"`
 }
 
 // Config is what the catalog needs to render the application.
@@ -83,9 +83,9 @@ func (m *maker) trial(s *sweep, row []int, repetition int) Trial {
 		return hex.EncodeToString(sum[:8])
 	}
 	t.ID = id()
-	if t.until = s.spec.Repetitions.Until; t.until != nil {
+	if t.Until = s.spec.Repetitions.Until; t.Until != nil {
 		t.Repetition = 0
-		t.cell = id()
+		t.Cell = id()
 		t.Repetition = repetition
 	}
 	return t
