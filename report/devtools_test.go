@@ -185,8 +185,8 @@ func (b *browser) open(path string, width int, scheme string) {
 	b.t.Helper()
 	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}, nil)
 	media := map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}
-	if scheme == "print" {
-		media = map[string]any{"media": "print"}
+	if scheme == "print" { // paper is white, whatever its reader likes on a screen
+		media = map[string]any{"media": "print", "features": []map[string]string{{"name": "prefers-color-scheme", "value": "dark"}}}
 	}
 	b.call("Emulation.setEmulatedMedia", media, nil)
 	b.call("Page.navigate", map[string]any{"url": "file://" + path}, nil)

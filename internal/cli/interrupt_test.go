@@ -69,6 +69,12 @@ func TestAnInterruptedRunLeavesNothingBehindAndGoesOn(t *testing.T) {
 				t.Errorf("processes %q are left", out)
 			}
 
+			show := exec.Command("ensemble", "report", "runs/slow")
+			show.Dir = dir
+			if out, err := show.CombinedOutput(); err != nil || !strings.Contains(string(out), " 0 failed, ") || !strings.Contains(string(out), " not finished\n") {
+				t.Errorf("the report of what was cut off, %v:\n%s\nwant no failure, as at the end of the run:\n%s", err, out, stderr.String())
+			}
+
 			write(t, filepath.Join(dir, "quick"), "")
 			resume := exec.Command("ensemble", "run", "--resume", "--dir", "runs/slow")
 			resume.Dir = dir
