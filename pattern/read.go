@@ -4,6 +4,7 @@ package pattern
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,6 +16,7 @@ import (
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/measure"
 	"github.com/converged-computing/ensemble/spec"
+	"github.com/converged-computing/ensemble/stats"
 )
 
 // maxFaults bounds how many faults of a file are told.
@@ -22,7 +24,8 @@ const maxFaults = 20
 
 // Read reads observations from a file: comma-separated values with a line of
 // heads, or JSON objects, in an array or one after another. The content decides
-// which.
+// which. Semicolons or tabs will do where the heads have no comma, and lines that
+// begin with # are passed over.
 //
 // Columns, or fields of the objects, are app, variant, environment, problem,
 // nodes, tasks, threads, iteration, status, flags, parameter.NAME, and any number
@@ -163,7 +166,11 @@ func (t *reading) count(r row, name string) int {
 		return 0
 	}
 	n, err := strconv.ParseFloat(c.text, 64)
-	if err != nil || n != math.Trunc(n) || n < 1 || n > math.MaxInt32 {
+	if err == nil && n > math.MaxInt32 {
+		t.fault(r.line, c.column, spec.Path(name), "got %q, want %d at most", c.text, math.MaxInt32)
+		return 0
+	}
+	if err != nil || n != math.Trunc(n) || !(n >= 1) {
 		t.fault(r.line, c.column, spec.Path(name), "got %q, want a whole number of 1 or more", c.text)
 		return 0
 	}
@@ -219,9 +226,15 @@ func (t *reading) value(r row, column string) (float64, bool) {
 		return 0, false
 	}
 	v, err := strconv.ParseFloat(strings.TrimSpace(c.text), 64)
-	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+	switch {
+	case errors.Is(err, strconv.ErrRange) || err == nil && !stats.Usable(v):
+		t.fault(r.line, c.column, spec.Path(column), "got %q, want a number below 1e150 in size, or nothing where nothing was measured", c.text)
+	case err != nil && strings.Count(c.text, ",") == 1:
+		t.fault(r.line, c.column, spec.Path(column), "got %q, want a number with a point for its fraction", c.text)
+	case err != nil:
 		t.fault(r.line, c.column, spec.Path(column), "got %q, want a number; columns that are no metric are %s, status, flags and parameter.NAME", c.text, spec.OneOf(about))
-		return 0, false
+	default:
+		return v, true
 	}
-	return v, true
+	return 0, false
 }

@@ -39,6 +39,8 @@ func TestRead(t *testing.T) {
 			{Nodes: 1, Numbers: map[string]pattern.Number{"mpi_share": {Value: 12, Unit: "%"}}},
 			{Nodes: 2, Numbers: map[string]pattern.Number{"mpi_share": {Value: 40, Unit: "%"}}},
 		}},
+		{"semicolons, a mark of the byte order, and lines that end as on Windows", "\ufeffnodes;loop_time\r\n4;2.5\r\n", []pattern.Observation{{Nodes: 4, Numbers: number(2.5, "s")}}},
+		{"tabs, spaces and a comment", "# of the cluster\nnodes\tloop_time\n 4 \t 2.5 \n", []pattern.Observation{{Nodes: 4, Numbers: number(2.5, "s")}}},
 		{"an array of objects", `[{"app":"x","nodes":4,"loop_time":2.5}, {"app":"x","nodes":8,"iteration":1,"loop_time":"1.5"}]`, []pattern.Observation{
 			{App: "x", Nodes: 4, Numbers: number(2.5, "s")}, {App: "x", Nodes: 8, Numbers: number(1.5, "s")},
 		}},
@@ -76,11 +78,18 @@ func TestReadFaults(t *testing.T) {
 		{"a line that is too short", "nodes,loop_time\n4\n", "f:2:1: got 1 cells, want 2 as in the first line"},
 		{"a quote that does not end", "nodes,loop_time\n4,\"1\n", "f:2:6: extraneous or missing \""},
 		{"a deviation without the number of runs", "nodes,loop_time,loop_time_sd\n4,1,0.1\n", "f:2:5: loop_time_sd: a standard deviation wants the number of runs"},
+		{"a column by another name", "Nodes,loop_time\n4,1\n", `f:1:1: no column nodes or tasks; want one of them at least, got "Nodes", "loop_time"; did you mean "nodes" by "Nodes"?`},
+		{"ranks for tasks", "ranks,loop_time\n4,1\n", `did you mean "tasks" by "ranks"?`},
+		{"a comma in a number", "nodes;loop_time\n4;1,5\n", `f:2:3: loop_time: got "1,5", want a number with a point for its fraction`},
+		{"a number that is too large to square", "nodes,loop_time\n4,1e200\n", `f:2:3: loop_time: got "1e200", want a number below 1e150 in size`},
+		{"more nodes than there are", "nodes,loop_time\n1e12,1\n", `f:2:1: nodes: got "1e12", want 2147483647 at most`},
+		{"no number of nodes", "nodes,loop_time\nNaN,1\n", `f:2:1: nodes: got "NaN", want a whole number of 1 or more`},
+		{"an object for a number", `{"records":{"nodes":4}}`, "records: got an object, want a number or text"},
 		{"a time that is not a number", "nodes,loop_time\n4,NaN\n", `f:2:3: loop_time: got "NaN", want a number`},
 		{"JSON that ends", "[{\"nodes\":4,\n\"loop_time\":1", "f:1:2: the file ends too early"},
 		{"JSON that is none", "[\n  {nodes: 4}]", "f:2:4: invalid character"},
 		{"an object without a metric", "[\n{\"nodes\":4}]", "f:2:1: no metric"},
-		{"a list for a number", "[\n{\"nodes\":4,\"loop_time\":[1,2]}]", "f:2:1: loop_time: got []interface {}, want a number or text"},
+		{"a list for a number", "[\n{\"nodes\":4,\"loop_time\":[1,2]}]", "f:2:1: loop_time: got a list, want a number or text"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ package pattern
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -73,7 +74,7 @@ func metricColumns(columns []string) (found []string) {
 
 func (t *reading) csv(b []byte) {
 	r := csv.NewReader(bytes.NewReader(b))
-	r.FieldsPerRecord = -1
+	r.FieldsPerRecord, r.Comment, r.Comma = -1, '#', separator(b)
 	head, err := r.Read()
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
@@ -94,11 +95,12 @@ func (t *reading) csv(b []byte) {
 		seen[head[i]] = true
 	}
 	metrics := metricColumns(head)
+	line, _ := r.FieldPos(0)
 	if !seen["nodes"] && !seen["tasks"] {
-		t.fault(1, 1, "", "no column nodes or tasks; want one of them at least")
+		t.fault(line, 1, "", "no column nodes or tasks; want one of them at least, got %s", got(head))
 	}
 	if len(metrics) == 0 {
-		t.fault(1, 1, "", "no column with a metric; want one beside %s, such as loop_time[s]", spec.OneOf(about))
+		t.fault(line, 1, "", "no column with a metric; want one beside %s, such as loop_time[s]", spec.OneOf(about))
 	}
 	if len(t.faults) > 0 {
 		return
@@ -120,10 +122,52 @@ func (t *reading) csv(b []byte) {
 		x := row{line: line, cells: map[string]cellText{}}
 		for i, name := range head {
 			_, column := r.FieldPos(i)
-			x.cells[name] = cellText{cells[i], column}
+			x.cells[name] = cellText{strings.TrimSpace(cells[i]), column}
 		}
 		t.add(x, metrics)
 	}
+}
+
+// separator is what is between the columns: commas, or where the first line has
+// none, the semicolons or tabs that it has.
+func separator(b []byte) rune {
+	for line := range bytes.Lines(b) {
+		if line = bytes.TrimSpace(line); len(line) == 0 || line[0] == '#' {
+			continue
+		}
+		for _, c := range ",;\t" {
+			if bytes.ContainsRune(line, c) {
+				return c
+			}
+		}
+		break
+	}
+	return ','
+}
+
+// misnamed are names that others use for columns.
+var misnamed = map[string]string{
+	"ranks": "tasks", "processes": "tasks", "procs": "tasks", "np": "tasks", "cores": "tasks", "node": "nodes", "nnodes": "nodes",
+}
+
+// got lists columns, and says of one that goes by another name here which.
+func got(columns []string) string {
+	const shown = 8
+	var names []string
+	for _, c := range columns[:min(len(columns), shown)] {
+		names = append(names, fmt.Sprintf("%.40q", c))
+	}
+	text := strings.Join(names, ", ")
+	if len(columns) > shown {
+		text += fmt.Sprintf(" and %d more", len(columns)-shown)
+	}
+	for _, c := range columns {
+		lower := strings.ToLower(c)
+		if name := cmp.Or(misnamed[lower], lower); name != c && slices.Contains(about, name) {
+			return text + fmt.Sprintf("; did you mean %q by %q?", name, c)
+		}
+	}
+	return text
 }
 
 func (t *reading) broken(err error) {
@@ -215,7 +259,7 @@ func (t *reading) object(raw json.RawMessage, line, column int) {
 		case string, json.Number:
 			x.cells[name] = cellText{fmt.Sprint(v), column}
 		default:
-			t.fault(line, column, spec.Path(name), "got %T, want a number or text", v)
+			t.fault(line, column, spec.Path(name), "got %s, want a number or text", kind(v))
 			return
 		}
 		columns = append(columns, name)
@@ -226,4 +270,16 @@ func (t *reading) object(raw json.RawMessage, line, column int) {
 		return
 	}
 	t.add(x, metrics)
+}
+
+// kind names what JSON has where no number and no text is.
+func kind(v any) string {
+	switch v := v.(type) {
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "an object"
+	default:
+		return fmt.Sprint(v)
+	}
 }
