@@ -31,7 +31,7 @@ func ExtraP(w io.Writer, all []Series) error {
 		if i == 0 {
 			fmt.Fprintf(&b, "PARAMETER %s\nPOINTS", s.Axis)
 			for _, p := range s.Points {
-				fmt.Fprintf(&b, " %g", p.X)
+				b.WriteString(" " + decimal(p.X))
 			}
 			b.WriteByte('\n')
 		}
@@ -48,7 +48,7 @@ func ExtraP(w io.Writer, all []Series) error {
 		for _, p := range s.Points {
 			b.WriteString("DATA")
 			for _, v := range p.runs() {
-				b.WriteString(" " + strconv.FormatFloat(v, 'g', -1, 64))
+				b.WriteString(" " + decimal(v))
 			}
 			b.WriteByte('\n')
 		}
@@ -83,6 +83,10 @@ func ExtraPLines(w io.Writer, all []Series) error {
 	}
 	return nil
 }
+
+// decimal writes a number without an exponent, which the grammar of the format
+// does not have.
+func decimal(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 func (p *Point) runs() []float64 {
 	if len(p.Values) == 0 {
