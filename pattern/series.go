@@ -227,7 +227,7 @@ func series(g []*Observation, app *spec.Application, metric string, axis Axis, s
 		}
 	}
 	if others > 0 {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("%d values are not in %q and left out", others, s.Unit))
+		s.Warnings = append(s.Warnings, fmt.Sprintf("%d values are left out, which are not %s as the first is", others, in(s.Unit)))
 	}
 	if elsewhere > 0 {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("%d values without a number of %s are left out", elsewhere, axis))
@@ -255,12 +255,35 @@ func (s *Series) describe(g []*Observation, app *spec.Application, scaling spec.
 			}
 		}
 	}
-	if s.Unit == "%" {
+	switch {
+	case s.Unit == "%":
 		s.Form = Share
+	case app == nil && isRate(s.Unit):
+		s.Form = Rate
 	}
 	if s.Form == Rate || s.Form == Amount && s.Metric != LaunchOverhead && (s.Unit == "s" || s.Unit == "") {
 		s.Scaling = scaling
 	}
+}
+
+// isRate says whether a unit is work by time, as GB/s, ns/day and GFLOPS are.
+func isRate(unit string) bool {
+	unit = strings.ToLower(unit)
+	if strings.HasSuffix(unit, "flops") || strings.HasSuffix(unit, "teps") {
+		return true
+	}
+	i := strings.LastIndexByte(unit, '/')
+	return i >= 0 && slices.Contains(timeUnits, strings.Trim(unit[i+1:], "() "))
+}
+
+// timeUnits are those that rates are told by.
+var timeUnits = []string{"s", "sec", "second", "ms", "us", "ns", "min", "minute", "h", "hour", "d", "day"}
+
+func in(unit string) string {
+	if unit == "" {
+		return "without a unit"
+	}
+	return "in " + unit
 }
 
 // tellApart keeps parameters and threads only where series have nothing else

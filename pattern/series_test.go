@@ -128,18 +128,28 @@ func TestTheShareOfAProfileIsThatOfTheRun(t *testing.T) {
 	}
 }
 
+func TestAUnitOfWorkByTimeIsARate(t *testing.T) {
+	t.Parallel()
+	for unit, want := range map[string]pattern.Form{"GB/s": pattern.Rate, "ns/day": pattern.Rate, "GFLOPS": pattern.Rate, "1/s": pattern.Rate, "s": pattern.Amount, "B": pattern.Amount, "s/step": pattern.Amount, "": pattern.Amount, "%": pattern.Share} {
+		o := pattern.Observation{App: "unknown", Nodes: 4, Numbers: map[string]pattern.Number{"m": {Value: 1, Unit: unit}}}
+		if got := pattern.Group([]pattern.Observation{o}, nil, pattern.Selection{})[0].Form; got != want {
+			t.Errorf("%q: got %v, want %v", unit, got, want)
+		}
+	}
+}
+
 func TestExtraP(t *testing.T) {
 	t.Parallel()
 	point := func(x float64, values ...float64) pattern.Point { return pattern.Point{X: x, Values: values} }
 	all := []pattern.Series{
-		{App: "b", Problem: "two words", Metric: "time", Axis: pattern.Nodes, Points: []pattern.Point{point(4, 10, 11), {X: 8, Mean: 5, SD: 1, N: 3}}},
+		{App: "b", Problem: "two words", Metric: "time", Axis: pattern.Nodes, Points: []pattern.Point{point(4, 10, 1.1e-7), {X: 8, Mean: 5e7, SD: 1, N: 3}}},
 		{App: "a", Metric: "rate", Axis: pattern.Nodes, Points: []pattern.Point{point(4, 1), point(8, 2.5)}},
 	}
 	var b bytes.Buffer
 	if err := pattern.ExtraP(&b, all); err != nil {
 		t.Fatal(err)
 	}
-	want := "PARAMETER nodes\nPOINTS 4 8\n\nMETRIC rate\nREGION a\nDATA 1\nDATA 2.5\n\nMETRIC time\nREGION b/two_words\nDATA 10 11\nDATA 5\n"
+	want := "PARAMETER nodes\nPOINTS 4 8\n\nMETRIC rate\nREGION a\nDATA 1\nDATA 2.5\n\nMETRIC time\nREGION b/two_words\nDATA 10 0.00000011\nDATA 50000000\n"
 	if d := cmp.Diff(want, b.String()); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
