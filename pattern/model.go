@@ -24,7 +24,11 @@ func (p *Pattern) model(f fitted) *Model {
 	}
 	m := &Model{Name: f.name, Constants: map[string]Constant{}}
 	if f.free {
-		m.Constants["factor"] = Constant{f.c[0], unit(fmt.Sprintf("/x^%.4g", f.c[1]))}
+		by := fmt.Sprintf("/x^%.4g", f.c[1])
+		if f.c[1] < 0 {
+			by = fmt.Sprintf("·x^%.4g", -f.c[1])
+		}
+		m.Constants["factor"] = Constant{f.c[0], unit(by)}
 		m.Constants["exponent"] = Constant{f.c[1], "1"}
 		m.Formula = fmt.Sprintf(p.form.around, "factor · "+axis+"^exponent")
 		return m

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/converged-computing/ensemble/spec"
+	"github.com/converged-computing/ensemble/stats"
 )
 
 // Form says what kind of number is fitted. Laws are laws of times; other
@@ -40,12 +41,16 @@ type Options struct {
 	// a curve that rises is no scaling, and is refused. Weak and unknown ones may
 	// rise.
 	Scaling spec.Scaling
-	// Level is the probability of intervals. The default is 0.9.
+	// Level is the probability of intervals, at most [MaxLevel]. The default is 0.9.
 	Level float64
 }
 
-// DefaultLevel is the probability of intervals, as a fraction.
-const DefaultLevel = 0.9
+// DefaultLevel is the probability of intervals, as a fraction. MaxLevel is the
+// largest: of the 2000 values that the bootstrap draws ten lie beyond either end.
+const (
+	DefaultLevel = 0.9
+	MaxLevel     = 0.99
+)
 
 // Constant is a fitted coefficient.
 type Constant struct {
@@ -118,6 +123,7 @@ func Fit(points []Point, o Options) *Pattern {
 	if o.Level <= 0 || o.Level >= 1 {
 		o.Level = DefaultLevel
 	}
+	o.Level = min(o.Level, MaxLevel)
 	if o.Axis == "" {
 		o.Axis = "x"
 	}
@@ -188,13 +194,14 @@ type form struct {
 	around string // the formula, with %s for that of the law
 }
 
-func positive(y float64) bool { return y > 0 && !math.IsInf(y, 0) }
+// positive keeps the squares of what is fitted within numbers, see [stats.Usable].
+func positive(y float64) bool { return y > 0 && stats.Usable(y) && stats.Usable(1/y) }
 func same(y float64) float64  { return y }
 func one(float64) float64     { return 1 }
 
 var forms = map[Form]form{
-	Amount: {same, same, one, positive, 1, "more than zero", "%s"},
-	Rate:   {func(y float64) float64 { return 1 / y }, func(t float64) float64 { return 1 / t }, one, positive, 1, "more than zero", "1 / (%s)"},
+	Amount: {same, same, one, positive, 1, "more than zero, 1e-150 to 1e150", "%s"},
+	Rate:   {func(y float64) float64 { return 1 / y }, func(t float64) float64 { return 1 / t }, one, positive, 1, "more than zero, 1e-150 to 1e150", "1 / (%s)"},
 	Share: {
 		func(y float64) float64 { return y / (100 - y) },
 		func(t float64) float64 {
@@ -204,7 +211,7 @@ var forms = map[Form]form{
 			return 100 * t / (1 + t)
 		},
 		func(y float64) float64 { return 100 / (100 - y) },
-		func(y float64) bool { return y > 0 && y < 100 }, math.Sqrt2, "between 0 and 100", "100 · r / (1 + r), r = %s",
+		func(y float64) bool { return positive(y) && y < 100 }, math.Sqrt2, "between 0 and 100", "100 · r / (1 + r), r = %s",
 	},
 }
 

@@ -48,7 +48,12 @@ code is 0.
 environment, problem, nodes, tasks, iteration and a column for each metric; - is
 standard input. NAME[UNIT] has a unit; NAME_sd and NAME_n beside NAME make it the
 mean of that many runs.`,
-		RunE: func(c *cobra.Command, args []string) error { return f.run(c.Context(), e, args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.export != "" && c.Flags().Changed("output") {
+				return input(errors.New("--export has a format of its own and does not go with -o"))
+			}
+			return f.run(c.Context(), e, args)
+		},
 	}
 	outputFlag(c, &f.format)
 	c.Flags().StringArrayVar(&f.at, "at", nil, "predict at `AXIS=N`: nodes=128 or ranks=512; may be repeated")
@@ -140,8 +145,12 @@ func (f *patternFlags) selection() (sizes []size, want pattern.Selection, err er
 		return nil, want, fmt.Errorf("--scaling %q: want strong or weak", f.scaling)
 	case f.export != "" && !slices.Contains(exports, f.export):
 		return nil, want, errors.New(spec.Unknown("export format", f.export, exports))
+	case f.export != "" && len(f.at) > 0:
+		return nil, want, errors.New("--export writes what was measured and predicts nothing, so it does not go with --at; --over chooses nodes or ranks")
 	case !(f.level > 0 && f.level < 1):
 		return nil, want, fmt.Errorf("--level %g: want a number between 0 and 1", f.level)
+	case f.level > pattern.MaxLevel:
+		return nil, want, fmt.Errorf("--level %g: want %g at most; the bootstrap tells no more", f.level, pattern.MaxLevel)
 	}
 	return sizes, want, nil
 }
