@@ -95,6 +95,7 @@ func TestRefusals(t *testing.T) {
 		{"runs without a middle", runs(falling(20, 40)), pattern.Options{}, 32, "too noisy: the standard deviation of the 2 runs at 16 x is 47 %"},
 		{"a summary without a middle", []pattern.Point{{X: 4, Mean: 100, SD: 1, N: 5}, {X: 8, Mean: 50, SD: 40, N: 5}, {X: 16, Mean: 26, SD: 1, N: 5}}, pattern.Options{}, 32, "too noisy"},
 		{"far beyond the data", measured(amdahl, 4, 8, 16), pattern.Options{Unit: "s"}, 4096, "too far beyond the data, which end at 16 x"},
+		{"a share far beyond the data", measured(func(x float64) float64 { return 100 * x / (x + 8) }, 4, 8, 16), pattern.Options{Form: pattern.Share}, 256, "as a ratio to the rest"},
 		{"a time of zero", runs(falling(0, 0)), pattern.Options{}, 32, "the value 0 at 16 x has no law; laws are for values more than zero"},
 		{"a share above a hundred", runs(falling(120)), pattern.Options{Form: pattern.Share}, 32, "between 0 and 100"},
 		{"a size below one", measured(amdahl, 4, 8, 16), pattern.Options{}, 0, "no size"},

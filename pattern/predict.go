@@ -47,7 +47,8 @@ const (
 // the data, whose size is learned. Between sizes the distance is that to the nearer
 // of the two.
 //
-// An interval that is wider than the value says nothing and is a refusal.
+// An interval that is wider than the value says nothing and is a refusal, see
+// [Pattern.carries].
 func (p *Pattern) At(x float64) Answer {
 	if i := slices.IndexFunc(p.points, func(pt Point) bool { return pt.X == x }); i >= 0 {
 		return p.measuredAt(i)
@@ -94,7 +95,7 @@ func (p *Pattern) between(y, low, high float64) *Prediction {
 func (p *Pattern) predict(a *Answer, x float64) {
 	got, noise := p.interval(x)
 	last := p.cells[len(p.cells)-1]
-	if !carries(got) {
+	if !p.carries(got) {
 		a.Refused = p.tooWide(x, got, noise)
 		return
 	}
@@ -113,17 +114,28 @@ func (p *Pattern) interval(x float64) (got *Prediction, noise float64) {
 	return p.between(y, min(low, y), max(high, y)), noise
 }
 
-// carries says whether a prediction says anything.
-func carries(got *Prediction) bool { return got.High-got.Low <= got.Value }
+// carries says whether a prediction says anything: whether the interval is no
+// wider than the value. A share is judged as the ratio to the rest besides, since
+// between 0 and 100 any interval about a large share is narrow.
+func (p *Pattern) carries(got *Prediction) bool {
+	if p.options.Form != Share {
+		return got.High-got.Low <= got.Value
+	}
+	ratio := p.form.forward
+	return got.High-got.Low <= got.Value && ratio(got.High)-ratio(got.Low) <= ratio(got.Value)
+}
 
 // tooWide says why the interval at x is too wide. Far beyond the data the
 // distance is the reason, unless nothing beyond them can be predicted at all.
 func (p *Pattern) tooWide(x float64, got *Prediction, noise float64) string {
 	interval := fmt.Sprintf("the %.0f %% interval, %.4g to %.4g %s, is wider than the value, %.4g", 100*got.Level, got.Low, got.High, p.options.Unit, got.Value)
+	if p.options.Form == Share && got.High-got.Low <= got.Value {
+		interval += ", as a ratio to the rest"
+	}
 	last := p.cells[len(p.cells)-1].x
 	reach := last
 	for 2*reach < x {
-		if next, _ := p.interval(2 * reach); !carries(next) {
+		if next, _ := p.interval(2 * reach); !p.carries(next) {
 			break
 		}
 		reach *= 2
