@@ -11,9 +11,9 @@
 // much as one of an hour.
 //
 // The steps: [FromRecords] and [Read] give [Observation] values; [Group] makes
-// series of them; [Fit] takes the middle of the repetitions of each size, fits
-// all candidates, leaves sizes out to see how each errs, and chooses; [Pattern.At]
-// answers a size.
+// series of them; [Fit] takes the middle of the repetitions of each size, leaves
+// out one that lies apart, fits all candidates, leaves sizes out to see how each
+// errs, and chooses; [Pattern.At] answers a size.
 //
 // Three rules keep answers honest. A size that was measured is answered with the
 // measurement, whatever the law says. Everything else has an interval that has
@@ -27,5 +27,6 @@
 //
 // The constants that are judgements, such as how far plain laws err beyond their
 // data, were set by the synthetic series of the package's tests, which are partly
-// laws of the package and partly none of them.
+// laws of the package and partly none of them. The held-out series of the tests
+// judge them and set none.
 package pattern
