@@ -46,8 +46,8 @@ code is 0.
 
 --records takes records from elsewhere: a csv or json file with app, variant,
 environment, problem, nodes, tasks, iteration and a column for each metric; - is
-standard input. NAME[UNIT] has a unit; NAME_sd and NAME_n beside NAME make it the
-mean of that many runs.`,
+standard input. NAME[UNIT] has a unit, and one of work by time, such as GB/s, makes
+a rate; NAME_sd and NAME_n beside NAME make it the mean of that many runs.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.export != "" && c.Flags().Changed("output") {
 				return input(errors.New("--export has a format of its own and does not go with -o"))
