@@ -140,6 +140,9 @@ func attempt(ctx context.Context, dir string, ev ensemble.Event, apps map[string
 // addProfile puts what the ranks counted into the record. A profile that is not
 // there, not whole or makes no sense is a flag and no zero.
 func addProfile(r *Record, dir string) {
+	if mpi.OtherMPI(os.DirFS(dir)) {
+		r.Flags = append(r.Flags, otherMPI)
+	}
 	p, err := mpi.ReadDir(os.DirFS(dir))
 	if err != nil {
 		if !errors.Is(err, mpi.ErrNone) && !slices.Contains(r.Flags, unreadable) {
@@ -159,6 +162,7 @@ func addProfile(r *Record, dir string) {
 const (
 	noProfile      = "no-profile"
 	partialProfile = "partial-profile"
+	otherMPI       = "other-mpi"
 )
 
 // unreadable flags a record of an attempt whose files are missing or broken in

@@ -57,7 +57,8 @@ type Record struct {
 	// without the application's time of that name), no-profile (none of the ranks
 	// that should have been profiled left a profile that can be read),
 	// partial-profile (some were not, or did
-	// not reach MPI_Finalize), and those of [read.Run].
+	// not reach MPI_Finalize), other-mpi (processes use another MPI than the
+	// application is said to, and so were not profiled), and those of [read.Run].
 	Flags []string `json:"flags,omitempty"`
 	// Times are the submission, and the start and the finish as the launcher saw
 	// them.

@@ -51,6 +51,13 @@ func ReadDir(dir fs.FS) (*Profile, error) {
 	return p, nil
 }
 
+// OtherMPI says whether processes wrote into a directory of profiles that they use
+// another MPI than the profiling library and were not profiled.
+func OtherMPI(dir fs.FS) bool {
+	names, err := fs.Glob(dir, "*.other")
+	return err == nil && len(names) > 0
+}
+
 func readFile(dir fs.FS, name string) (Rank, error) {
 	f, err := dir.Open(name)
 	if err != nil {

@@ -365,6 +365,31 @@ func TestBadEnds(t *testing.T) {
 	})
 }
 
+// TestAnotherMPI loads the library for one MPI into a program of another: the
+// program runs as if it were not there, and the directory tells why there is no
+// profile.
+func TestAnotherMPI(t *testing.T) {
+	each(t, func(t *testing.T, m *machine) {
+		names := library.Names()
+		other := find(t, names[1-slices.Index(names, m.Name)])
+		wrong := *m
+		wrong.preload = other.preload
+		dir := t.TempDir()
+		out, err := wrong.command(t, dir, 2, m.compile(t, "calls.c")).CombinedOutput()
+		if err != nil || bytes.Count(out, []byte("no MPI profile: the program uses /")) != 2 {
+			t.Errorf("got %v and\n%s", err, out)
+		}
+		if p, err := mpi.ReadDir(os.DirFS(dir)); !errors.Is(err, mpi.ErrNone) || !mpi.OtherMPI(os.DirFS(dir)) {
+			t.Errorf("got %v, %v and no word of another MPI", p, err)
+		}
+		// The libraries that others want before the program's stay.
+		wrong.preload = other.preload + ":" + filepath.Join(t.TempDir(), "theirs.so")
+		if out, err := wrong.command(t, dir, 1, m.compile(t, "preload.c")).CombinedOutput(); err != nil || !bytes.HasSuffix(bytes.TrimSpace(out), []byte("theirs.so")) {
+			t.Errorf("got %v and\n%s", err, out)
+		}
+	})
+}
+
 // TestWithoutADirectory names a place for profiles that is not there: the program
 // goes on.
 func TestWithoutADirectory(t *testing.T) {
