@@ -113,9 +113,10 @@ func preprocess(ctx context.Context, compiler string, args ...string) (string, e
 		return "", err
 	}
 	defer os.RemoveAll(dir)
-	// A file, for Open MPI's wrapper adds nothing when it reads its input.
+	// A file, for Open MPI's wrapper adds nothing when it reads its input; and with
+	// a header of the C library, for its version.
 	file := filepath.Join(dir, "header.c")
-	if err := os.WriteFile(file, []byte("#include <mpi.h>\n"), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte("#include <limits.h>\n#include <mpi.h>\n"), 0o644); err != nil {
 		return "", err
 	}
 	return command(ctx, dir, compiler, append([]string{"-E", "-P", file}, args...)...)
@@ -136,55 +137,65 @@ func command(ctx context.Context, dir, name string, args ...string) (string, err
 	return out.String(), nil
 }
 
-// flags are those of the compiler. All that is exported are the wrappers.
-var flags = []string{"-shared", "-fPIC", "-O2", "-std=gnu11", "-fno-strict-aliasing", "-Wno-deprecated-declarations", "-pthread"}
+// flags are those of the compiler. All that is exported are the wrappers. Functions
+// are bound when they are called, since an MPI of the same kind that a program
+// brings along may have fewer than the one that was built for.
+var flags = []string{"-shared", "-fPIC", "-O2", "-std=gnu11", "-fno-strict-aliasing", "-Wno-deprecated-declarations", "-pthread", "-Wl,-z,lazy"}
 
 // Build gives the path of the profiling library for an MPI, from the cache or
-// built into it. Several processes may build at once.
+// built into it. Several processes may build at once, and machines that differ may
+// share a cache: what a library is kept under has what its compiler says of itself,
+// of the machine that it compiles for, of the C library and of the MPI.
 func Build(ctx context.Context, i Implementation, cache string) (string, error) {
 	header, err := preprocess(ctx, i.Compiler)
 	if err != nil {
 		return "", fmt.Errorf("reading the header of %s %s: %w", i.Name, i.Version, err)
 	}
-	all, err := parsePrototypes(header)
+	macros, err := preprocess(ctx, i.Compiler, "-dM")
 	if err != nil {
 		return "", fmt.Errorf("reading the header of %s %s: %w", i.Name, i.Version, err)
 	}
-	generated, err := wrappers(all)
+	files, err := files(header)
 	if err != nil {
 		return "", fmt.Errorf("wrapping %s %s: %w", i.Name, i.Version, err)
 	}
-	files := map[string][]byte{"wrappers.c": generated}
-	names := []string{"wrappers.c"}
 	digest := sha256.New()
-	fmt.Fprintf(digest, "%s %s %s %q\n%s", i.Name, i.Version, i.Compiler, flags, generated)
-	err = fs.WalkDir(sources, "profile", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := sources.ReadFile(path)
-		files[d.Name()] = b
-		if strings.HasSuffix(path, ".c") {
-			names = append(names, d.Name())
-		}
-		fmt.Fprintf(digest, "\n%s %d\n%s", path, len(b), b)
-		return err
-	})
-	if err != nil {
-		return "", err
+	fmt.Fprintf(digest, "%s %s %s %q\n%s", i.Name, i.Version, i.Compiler, flags, macros)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(digest, "\n%s %d\n%s", name, len(files[name]), files[name])
 	}
 	library := filepath.Join(cache, fmt.Sprintf("mpi-%s-%s-%s.so", i.Name, i.Version, hex.EncodeToString(digest.Sum(nil))[:12]))
 	if _, err := os.Stat(library); err == nil {
 		return library, nil
 	}
-	if err := compile(ctx, i.Compiler, files, names, library); err != nil {
+	if err := compile(ctx, i.Compiler, files, library); err != nil {
 		return "", fmt.Errorf("building the profiling library for %s %s: %w", i.Name, i.Version, err)
 	}
 	return library, nil
 }
 
+// files are the sources of the library for an MPI with a header, by name.
+func files(header string) (map[string][]byte, error) {
+	all, err := parsePrototypes(header)
+	if err != nil {
+		return nil, err
+	}
+	generated, err := wrappers(all)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{"wrappers.c": generated}
+	err = fs.WalkDir(sources, "profile", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files[d.Name()], err = sources.ReadFile(path)
+		}
+		return err
+	})
+	return files, err
+}
+
 // compile makes a library of files, whole or not at all.
-func compile(ctx context.Context, compiler string, files map[string][]byte, names []string, library string) error {
+func compile(ctx context.Context, compiler string, files map[string][]byte, library string) error {
 	cache := filepath.Dir(library)
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return err
@@ -194,13 +205,16 @@ func compile(ctx context.Context, compiler string, files map[string][]byte, name
 		return err
 	}
 	defer os.RemoveAll(dir)
-	for name, b := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+	args := append(slices.Clone(flags), "-o", "library.so")
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := os.WriteFile(filepath.Join(dir, name), files[name], 0o644); err != nil {
 			return err
 		}
+		if strings.HasSuffix(name, ".c") {
+			args = append(args, name)
+		}
 	}
-	args := append(append([]string{}, flags...), "-o", "library.so")
-	if _, err := command(ctx, dir, compiler, append(args, names...)...); err != nil {
+	if _, err := command(ctx, dir, compiler, args...); err != nil {
 		return err
 	}
 	return os.Rename(filepath.Join(dir, "library.so"), library)
