@@ -17,7 +17,8 @@ type Summary struct {
 	// Percent is the time in MPI, summed over the ranks, of the time between
 	// MPI_Init and MPI_Finalize, summed over the ranks. MPI_Init and MPI_Finalize
 	// themselves count for neither. It is the definition of mpiP's "Aggregate"
-	// line (mpiP 3.5, "MPI Time (seconds)").
+	// line (mpiP 3.5, "MPI Time (seconds)"). Threads that are in MPI at once count
+	// each for itself, so that under MPI_THREAD_MULTIPLE it may be more than 100.
 	Percent float64 `json:"percent"`
 	// MinPercent, MeanPercent and MaxPercent are over the ranks' own shares.
 	MinPercent  float64 `json:"min_percent"`
@@ -110,57 +111,75 @@ type PeerSum struct {
 // Summarize sums a profile of one rank at least.
 func Summarize(p *Profile) Summary {
 	first := &p.Ranks[0]
-	s := Summary{Ranks: len(p.Ranks), Size: first.Size, Library: first.Library, ThreadLevel: first.ThreadLevel, MinPercent: math.Inf(1)}
-	var app, inMPI, computing, busiest, cost, waited, met float64
-	calls := map[string]*CallSum{}
-	sizes := map[int]uint64{}
+	t := totals{calls: map[string]*CallSum{}, sizes: map[int]uint64{}}
+	t.Summary = Summary{Size: first.Size, Library: first.Library, ThreadLevel: first.ThreadLevel, MinPercent: math.Inf(1)}
 	for i := range p.Ranks {
-		r := &p.Ranks[i]
-		own, mpi := r.App.Seconds(), r.MPI().Seconds()
-		app, inMPI = app+own, inMPI+mpi
-		computing, busiest = computing+own-mpi, max(busiest, own-mpi)
-		percent := share(mpi, own)
-		s.MinPercent, s.MaxPercent = min(s.MinPercent, percent), max(s.MaxPercent, percent)
-		s.MeanPercent += percent / float64(len(p.Ranks))
-		s.PeakBytes, s.Lost = max(s.PeakBytes, r.Peak), s.Lost+r.Lost
-		if r.State != Complete {
-			s.Incomplete++
+		t.add(&p.Ranks[i])
+	}
+	return t.sum()
+}
+
+// totals are a summary that grows by ranks, with sums in seconds that become
+// shares in the end.
+type totals struct {
+	Summary
+	app, inMPI, computing, busiest, cost, waited, met float64
+
+	calls map[string]*CallSum
+	sizes map[int]uint64 // by bin
+}
+
+// add takes one rank into the sums.
+func (t *totals) add(r *Rank) {
+	own, mpi := r.App.Seconds(), r.MPI().Seconds()
+	t.app, t.inMPI = t.app+own, t.inMPI+mpi
+	t.computing, t.busiest = t.computing+own-mpi, max(t.busiest, own-mpi)
+	percent := share(mpi, own)
+	t.MinPercent, t.MaxPercent, t.MeanPercent = min(t.MinPercent, percent), max(t.MaxPercent, percent), t.MeanPercent+percent
+	t.PeakBytes, t.Lost = max(t.PeakBytes, r.Peak), t.Lost+r.Lost
+	t.Ranks++
+	if r.State != Complete {
+		t.Incomplete++
+	}
+	for _, c := range r.Calls {
+		sum := t.calls[c.Name]
+		if sum == nil {
+			sum = &CallSum{Name: c.Name}
+			t.calls[c.Name] = sum
 		}
-		for _, c := range r.Calls {
-			sum := calls[c.Name]
-			if sum == nil {
-				sum = &CallSum{Name: c.Name}
-				calls[c.Name] = sum
-			}
-			sum.add(c)
-			cost += float64(c.Count) * r.Cost.Seconds()
-			waited, met = waited+c.Wait.Seconds(), met+c.Met.Seconds()
-			for bin, n := range c.Bins {
-				sizes[bin] += n
-			}
-		}
-		for _, to := range r.Peers {
-			s.Sent = append(s.Sent, PeerSum{r.Rank, to.Rank, to.Way, to.Messages, to.Bytes})
+		sum.add(c)
+		t.cost += float64(c.Count) * r.Cost.Seconds()
+		t.waited, t.met = t.waited+c.Wait.Seconds(), t.met+c.Met.Seconds()
+		for bin, n := range c.Bins {
+			t.sizes[bin] += n
 		}
 	}
-	s.Percent, s.CostPercent = share(inMPI, app), share(cost, app)
-	s.Seconds = app / float64(len(p.Ranks))
-	if computing > 0 {
-		s.Imbalance = 100 * (busiest*float64(len(p.Ranks))/computing - 1)
+	for _, to := range r.Peers {
+		t.Sent = append(t.Sent, PeerSum{r.Rank, to.Rank, to.Way, to.Messages, to.Bytes})
 	}
-	if met > 0 {
-		wait := share(waited, met)
+}
+
+// sum makes shares of the sums and puts lists in order.
+func (t *totals) sum() Summary {
+	s, ranks := t.Summary, float64(t.Ranks)
+	s.Percent, s.MeanPercent, s.CostPercent = share(t.inMPI, t.app), t.MeanPercent/ranks, share(t.cost, t.app)
+	s.Seconds = t.app / ranks
+	if t.computing > 0 {
+		s.Imbalance = 100 * (t.busiest*ranks/t.computing - 1)
+	}
+	if t.met > 0 {
+		wait := share(t.waited, t.met)
 		s.WaitPercent = &wait
 	}
-	for _, c := range calls {
-		c.Percent = share(c.Seconds, app)
+	for _, c := range t.calls {
+		c.Percent = share(c.Seconds, t.app)
 		s.Calls = append(s.Calls, *c)
 	}
 	slices.SortFunc(s.Calls, func(a, b CallSum) int {
 		return cmp.Or(cmp.Compare(b.Seconds, a.Seconds), cmp.Compare(a.Name, b.Name))
 	})
-	for _, bin := range slices.Sorted(maps.Keys(sizes)) {
-		if n := sizes[bin]; n > 0 {
+	for _, bin := range slices.Sorted(maps.Keys(t.sizes)) {
+		if n := t.sizes[bin]; n > 0 {
 			s.Sizes = append(s.Sizes, SizeSum{1 << bin, n})
 		}
 	}
