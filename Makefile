@@ -46,7 +46,7 @@ bench: build
 e2e:
 	test/e2e/fresh 'make demo'
 	test/e2e/fresh 'make test'
-	SUITE=trixie test/e2e/fresh 'make test-deps && go test ./mpi/... ./measure/mpi ./run/local'
+	SUITE=trixie test/e2e/fresh 'make test-deps && go test ./mpi/... ./measure/mpi && go test -run Profile ./run/local'
 
 FUZZTIME ?= 30s
 fuzz:

@@ -164,15 +164,15 @@ func TestRecordsOfAttempts(t *testing.T) {
 }
 
 // profileOf is what a rank of two leaves that was in no call of MPI, for one
-// second: the header of version 1.
+// second: the header of version 2.
 func profileOf(rank uint32) string {
-	b := append([]byte("ENSMPI\n\x00"), make([]byte, 1432)...)
+	b := append([]byte("ENSMPI\n\x00"), make([]byte, 1440)...)
 	put := func(at int, numbers ...uint32) {
 		for i, x := range numbers {
 			binary.NativeEndian.PutUint32(b[at+4*i:], x)
 		}
 	}
-	put(8, 1, 1440, 40, 72, 24) // the version, and the sizes of header, name, call and peer
+	put(8, 2, 1448, 40, 72, 24) // the version, and the sizes of header, name, call and peer
 	put(40, 2, rank, 2)         // complete, the rank, the ranks
 	binary.NativeEndian.PutUint64(b[120:], 1e9)
 	return string(b)

@@ -11,6 +11,9 @@ import (
 	"strings"
 )
 
+// nameSize is NAME of profile.h.
+const nameSize = 40
+
 // written are the calls whose wrappers are in special.c.
 var written = []string{"Init", "Init_thread", "Finalize", "Abort"}
 
@@ -21,6 +24,9 @@ func wrappers(all []prototype) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("/* Generated from mpi.h. */\n#include \"wrappers.h\"\n\nconst char *const ensemble_names[] = {\n")
 	for _, p := range all {
+		if len("MPI_"+p.name) >= nameSize {
+			return nil, fmt.Errorf("the name MPI_%s has no place in %d bytes", p.name, nameSize)
+		}
 		fmt.Fprintf(&b, "\t\"MPI_%s\",\n", p.name)
 	}
 	fmt.Fprintf(&b, "};\nconst int ensemble_calls = %d;\n", len(all))

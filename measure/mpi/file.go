@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // ErrNone says that there is no profile.
@@ -59,6 +60,11 @@ func OtherMPI(dir fs.FS) bool {
 }
 
 func readFile(dir fs.FS, name string) (Rank, error) {
+	if info, err := fs.Stat(dir, name); err != nil {
+		return Rank{}, err
+	} else if !info.Mode().IsRegular() { // a pipe would never end
+		return Rank{}, errors.New("it is no regular file")
+	}
 	f, err := dir.Open(name)
 	if err != nil {
 		return Rank{}, err
@@ -77,6 +83,9 @@ func readFile(dir fs.FS, name string) (Rank, error) {
 // errNotBegun is of a rank that was killed in MPI_Init.
 var errNotBegun = errors.New("the profile had not begun")
 
+// version is that of the layout, which is told by the library's profile.h.
+const version = 2
+
 // header is struct header of the library's profile.h; callSlot and peerSlot are
 // its struct call, without the bins, and its struct peer.
 type (
@@ -92,6 +101,7 @@ type (
 		User, System, Peak                                uint64
 		Host                                              [256]byte
 		Library                                           [1024]byte
+		Off                                               uint64
 	}
 	callSlot struct {
 		Count, Time, Longest     uint64
@@ -126,11 +136,14 @@ func parse(b []byte) (Rank, error) {
 		return Rank{}, errNotBegun
 	case h.Magic != magic:
 		return Rank{}, errors.New("it does not begin as one")
-	case h.Version != 1:
-		return Rank{}, fmt.Errorf("it is of version %d, want 1", h.Version)
+	case h.Version != version:
+		return Rank{}, fmt.Errorf("it is of version %d, want %d", h.Version, version)
 	case int(h.HeaderSize) != headerSize || int(h.CallSize) != callSize+8*int(h.Bins) || int(h.PeerSize) != peerSize,
 		h.Bins > 64 || h.Calls > 1<<12 || h.NameSize > 1<<8:
-		return Rank{}, errors.New("its parts have not the sizes of version 1")
+		return Rank{}, fmt.Errorf("its parts have not the sizes of version %d", version)
+	}
+	if h.Rank >= h.Size {
+		return Rank{}, fmt.Errorf("it is of rank %d of %d", h.Rank, h.Size)
 	}
 	names := int(h.HeaderSize)
 	calls := names + int(h.Calls)*int(h.NameSize)
@@ -138,7 +151,10 @@ func parse(b []byte) (Rank, error) {
 	if h.Peers > uint64(h.PeersMax) || h.Peers > maxFile || peers+int(h.Peers)*peerSize > len(b) {
 		return Rank{}, errors.New("it is shorter than it says")
 	}
-	r := h.rank()
+	r, err := h.rank()
+	if err != nil {
+		return Rank{}, err
+	}
 	for i := range int(h.Calls) {
 		c, err := parseCall(b[calls+i*int(h.CallSize):], int(h.Bins))
 		if err != nil {
@@ -165,11 +181,11 @@ func parse(b []byte) (Rank, error) {
 }
 
 // rank gives what the header tells.
-func (h *header) rank() Rank {
+func (h *header) rank() (Rank, error) {
 	r := Rank{
 		Rank: int(h.Rank), Size: int(h.Size), Host: text(h.Host[:]), Library: text(h.Library[:]),
 		ThreadLevel: int(h.ThreadLevel), Spawned: h.Spawned != 0,
-		State: Incomplete, Began: time.Unix(0, int64(h.Clock)).UTC(), App: time.Duration(h.Last - h.Start),
+		State: Incomplete, Began: time.Unix(0, int64(h.Clock)).UTC(),
 		User: time.Duration(h.User), System: time.Duration(h.System), Peak: h.Peak,
 		Cost: time.Duration(h.Cost/1000) * time.Nanosecond, Lost: h.PeersLost,
 	}
@@ -179,10 +195,25 @@ func (h *header) rank() Rank {
 	case 3:
 		r.State = Aborted
 	}
+	end := h.Last
 	if r.State != Incomplete {
-		r.App = time.Duration(h.End - h.Start)
+		end = h.End
 	}
-	return r
+	r.App = time.Duration(end - h.Start - h.Off)
+	return r, sane(r.App, r.User, r.System, r.Cost)
+}
+
+// longest is more than any time that a program takes, and leaves room to add.
+const longest = 100 * 365 * 24 * time.Hour
+
+// sane refuses times that no program took.
+func sane(times ...time.Duration) error {
+	for _, t := range times {
+		if t < 0 || t > longest {
+			return fmt.Errorf("it has a time of %d ns", uint64(t))
+		}
+	}
+	return nil
 }
 
 func parseCall(b []byte, bins int) (Call, error) {
@@ -196,6 +227,9 @@ func parseCall(b []byte, bins int) (Call, error) {
 		Waits: s.Waits, Met: time.Duration(s.Met), Wait: time.Duration(s.Wait),
 		Messages: s.Messages, Bytes: s.Bytes, Largest: s.Largest,
 	}
+	if err := sane(c.Time, c.Longest, c.Met, c.Wait); err != nil {
+		return Call{}, err
+	}
 	if s.Messages > 0 {
 		c.Bins = make([]uint64, bins)
 		_, err = binary.Decode(b[n:], binary.NativeEndian, c.Bins)
@@ -203,8 +237,14 @@ func parseCall(b []byte, bins int) (Call, error) {
 	return c, err
 }
 
-// text cuts at the first zero.
+// text cuts at the first zero. What does not print, as the tabs and lines of
+// MPICH's description, becomes a blank.
 func text(b []byte) string {
 	b, _, _ = bytes.Cut(b, []byte{0})
-	return strings.ToValidUTF8(string(b), "\uFFFD")
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, strings.ToValidUTF8(string(b), "\uFFFD")))
 }

@@ -81,7 +81,7 @@ func TestARankWithoutTimeHasNoShare(t *testing.T) {
 
 // file writes a profile of one call as the library does.
 func file(h header, name string, c callSlot, peers ...peerSlot) []byte {
-	h.Magic, h.Version = magic, 1
+	h.Magic, h.Version = magic, version
 	h.HeaderSize, h.NameSize, h.Bins = uint32(headerSize), 40, 40
 	h.CallSize, h.PeerSize = uint32(callSize+8*40), uint32(peerSize)
 	h.Calls, h.PeersMax, h.Peers = 1, 16, uint64(len(peers))
@@ -96,9 +96,9 @@ func file(h header, name string, c callSlot, peers ...peerSlot) []byte {
 
 func TestReadDir(t *testing.T) {
 	t.Parallel()
-	good := header{State: 2, Rank: 1, Size: 2, Start: 5, Last: 20, End: 25, Clock: 1e18, Cost: 50_000, ThreadLevel: 2, Host: [256]byte{'n', '1'}}
+	good := header{State: 2, Rank: 1, Size: 2, Start: 5, Last: 20, End: 25, Clock: 1e18, Cost: 50_000, ThreadLevel: 2, Host: [256]byte{'n', '\t', '1', '\n'}}
 	rank := Rank{
-		Rank: 1, Size: 2, Host: "n1", ThreadLevel: 2, State: Complete, Began: time.Unix(1e9, 0).UTC(), App: 20, Cost: 50,
+		Rank: 1, Size: 2, Host: "n 1", ThreadLevel: 2, State: Complete, Began: time.Unix(1e9, 0).UTC(), App: 20, Cost: 50,
 		Calls: []Call{{Name: "MPI_Send", Count: 2, Time: 7, Longest: 4, Messages: 2, Bytes: 8, Largest: 4, Bins: append([]uint64{0, 0, 0, 2}, make([]uint64, 36)...)}},
 		Peers: []Peer{{0, Persistent, 2, 8}},
 	}
@@ -108,6 +108,8 @@ func TestReadDir(t *testing.T) {
 	killed.State, killed.End = 1, 0
 	cut := rank
 	cut.State, cut.App = Incomplete, 15
+	paused, short := good, rank
+	paused.Off, short.App = 12, 8
 	for _, c := range []struct {
 		name string
 		dir  fstest.MapFS
@@ -121,6 +123,11 @@ func TestReadDir(t *testing.T) {
 		{"a file of something else", fstest.MapFS{"1.7.mpi": {Data: bytes.Repeat([]byte("x"), 9999)}}, nil, `reading the MPI profile "1.7.mpi": it does not begin as one`},
 		{"a file cut in the header", fstest.MapFS{"1.7.mpi": {Data: whole[:100]}}, nil, `reading the MPI profile "1.7.mpi": 100 bytes are no header`},
 		{"a file cut behind it", fstest.MapFS{"1.7.mpi": {Data: whole[:headerSize+100]}}, nil, `reading the MPI profile "1.7.mpi": it is shorter than it says`},
+		{"time that was not counted is left out", fstest.MapFS{"1.7.mpi": {Data: file(paused, "MPI_Send", send, peerSlot{0, 2, 2, 8})}}, []Rank{short}, ""},
+		{"a rank that cannot be", fstest.MapFS{"1.7.mpi": {Data: file(header{Rank: 2, Size: 2}, "MPI_Send", send)}}, nil, `reading the MPI profile "1.7.mpi": it is of rank 2 of 2`},
+		{"an end before the start", fstest.MapFS{"1.7.mpi": {Data: file(header{State: 2, Size: 2, Start: 5, End: 4}, "MPI_Send", send)}}, nil, `reading the MPI profile "1.7.mpi": it has a time of 18446744073709551615 ns`},
+		{"a call that took longer than the world is old", fstest.MapFS{"1.7.mpi": {Data: file(good, "MPI_Send", callSlot{Count: 1, Time: 1 << 63})}}, nil, `reading the MPI profile "1.7.mpi": it has a time of 9223372036854775808 ns`},
+		{"a directory", fstest.MapFS{"1.7.mpi/x": {}}, nil, `reading the MPI profile "1.7.mpi": it is no regular file`},
 		{"a message to nobody", fstest.MapFS{"1.7.mpi": {Data: file(good, "MPI_Send", send, peerSlot{2, 0, 2, 8})}}, nil, `reading the MPI profile "1.7.mpi": a message went to rank 2 of 2 in way 0`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -5,8 +5,8 @@
  * A profile is one file for each rank, RANK.PID.mpi: a header, the names of the
  * calls of MPI, a slot for each call, then the messages by peer. The file is
  * mapped and shared, so the kernel keeps what was counted however the process
- * ends. It is sparse: what is not used takes no room. Numbers are in the order of
- * the machine's bytes; the header gives the size of every part.
+ * ends. Numbers are in the order of the machine's bytes; the header gives the size
+ * of every part.
  */
 #ifndef ENSEMBLE_PROFILE_H
 #define ENSEMBLE_PROFILE_H
@@ -41,6 +41,7 @@ struct header {
 	uint64_t peak;         /* resident memory at most, in bytes */
 	char host[256];
 	char library[1024];
+	uint64_t off; /* between start and end or last, when nothing was counted, in ns */
 };
 
 struct call {
@@ -78,7 +79,7 @@ HIDDEN void ensemble_leave(struct timing *, int call);
 HIDDEN void ensemble_done(void);
 
 HIDDEN uint64_t ensemble_now(void);
-HIDDEN void ensemble_start(uint64_t init, int level);
+HIDDEN void ensemble_start(uint64_t init);
 HIDDEN void ensemble_finish(void);
 HIDDEN void ensemble_abort(int code);
 HIDDEN void ensemble_switch(int on);

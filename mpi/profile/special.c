@@ -9,7 +9,7 @@ int MPI_Init(int *argc, char ***argv)
 	uint64_t begin = ensemble_now();
 	int result = PMPI_Init(argc, argv);
 	if (result == MPI_SUCCESS)
-		ensemble_start(begin, MPI_THREAD_SINGLE);
+		ensemble_start(begin);
 	return result;
 }
 
@@ -18,7 +18,7 @@ int MPI_Init_thread(int *argc, char ***argv, int required, int *provided)
 	uint64_t begin = ensemble_now();
 	int result = PMPI_Init_thread(argc, argv, required, provided);
 	if (result == MPI_SUCCESS)
-		ensemble_start(begin, *provided);
+		ensemble_start(begin);
 	return result;
 }
 
@@ -49,7 +49,7 @@ int MPI_Pcontrol(const int level, ...)
 		uint64_t begin = ensemble_now();                                               \
 		NEXT(next, "mpi_init_" #suffix);                                               \
 		next(error);                                                                   \
-		ensemble_start(begin, MPI_THREAD_SINGLE);                                      \
+		ensemble_start(begin);                                                         \
 	}                                                                                      \
 	void mpi_init_thread_##suffix(MPI_Fint *required, MPI_Fint *provided, MPI_Fint *error) \
 	{                                                                                      \
@@ -57,7 +57,7 @@ int MPI_Pcontrol(const int level, ...)
 		uint64_t begin = ensemble_now();                                               \
 		NEXT(next, "mpi_init_thread_" #suffix);                                        \
 		next(required, provided, error);                                               \
-		ensemble_start(begin, *provided);                                              \
+		ensemble_start(begin);                                                         \
 	}                                                                                      \
 	void mpi_finalize_##suffix(MPI_Fint *error)                                            \
 	{                                                                                      \
