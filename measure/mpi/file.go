@@ -95,7 +95,7 @@ type (
 		Calls, PeersMax, Bins, State                      uint32
 		Rank, Size, PID, ThreadLevel, Spawned             uint32
 		Exit                                              int32
-		_                                                 uint32
+		TSC                                               uint32
 		Peers, PeersLost                                  uint64
 		Clock, Init, Start, Last, End, Cost               uint64
 		User, System, Peak                                uint64

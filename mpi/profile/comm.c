@@ -2,6 +2,7 @@
  *
  * Communicators, and where the ranks of one node meet.
  */
+#include "clock.h"
 #include "counters.h"
 
 #include <fcntl.h>
@@ -155,7 +156,7 @@ int ensemble_is_root(int root, MPI_Comm comm)
  *
  * In a collective call that no rank leaves before all have come, the time until
  * the last one comes is waiting and the rest is transfer. Ranks on one node have
- * one clock, and a file that they all map: each writes down when it came, and the
+ * one counter of ticks, and a file that they all map: each writes down when it came, and the
  * latest is known to all when the call returns. That takes no message, so it
  * cannot hang a program of which only a part is profiled. A communicator has the
  * number that follows from its parent's, from how many the parent had before and
@@ -229,9 +230,8 @@ void ensemble_met(struct timing *t, int call)
 	uint64_t until = __atomic_load_n(t->latest, __ATOMIC_ACQUIRE);
 	if (until > t->end)
 		until = t->end;
-	if (until > t->begin)
-		ensemble_slots[call].wait_ns += until - t->begin;
-	ensemble_slots[call].met_ns += t->end - t->begin;
+	ensemble_slots[call].wait_ns += ns_between(t->begin, until);
+	ensemble_slots[call].met_ns += ns_between(t->begin, t->end);
 	ensemble_slots[call].waits++;
 }
 
@@ -246,9 +246,10 @@ void ensemble_child(MPI_Comm parent, MPI_Comm child)
 		c->id = mix(mix(id, number), c->world ? (uint64_t)c->world[0] : 0);
 }
 
-void ensemble_know(const char *dir, int spawned)
+/* Ranks that keep other time, or that another program started, are strangers. */
+void ensemble_know(const char *dir)
 {
 	PMPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, forget, &key, NULL);
 	hall = open_hall(dir);
-	known(MPI_COMM_WORLD)->id = mix(1, (uint64_t)spawned);
+	known(MPI_COMM_WORLD)->id = mix(1 + ensemble_head->tsc, ensemble_head->spawned);
 }

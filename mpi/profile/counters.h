@@ -51,7 +51,7 @@ HIDDEN void *ensemble_map(const char *name, int flags, size_t size, size_t alloc
 HIDDEN int ensemble_peer_fits(void);
 
 /* Begins to know communicators; where ranks meet is a file in dir. */
-HIDDEN void ensemble_know(const char *dir, int spawned);
+HIDDEN void ensemble_know(const char *dir);
 /* The rank in MPI_COMM_WORLD of a rank in a communicator, or -1. */
 HIDDEN int ensemble_world_rank(int rank, MPI_Comm);
 /* Makes room to find the peers of as many ranks, and says whether there is. */

@@ -8,6 +8,7 @@
  * to atomically and tables are locked; otherwise MPI allows one thread at a time,
  * and plain additions do.
  */
+#include "clock.h"
 #include "counters.h"
 
 #include <errno.h>
@@ -19,7 +20,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 struct header *ensemble_head;
@@ -28,17 +28,11 @@ struct peer *ensemble_peer_slots;
 int ensemble_multiple;
 
 static int on;             /* whether calls count */
+static uint64_t start;     /* as head->start, in ticks */
 static uint64_t off_since; /* when they ceased to, where they do not */
 static uint64_t user_before, system_before;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static __thread int depth __attribute__((tls_model("initial-exec")));
-
-uint64_t ensemble_now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 void ensemble_hold(void)
 {
@@ -60,18 +54,19 @@ int ensemble_enter(struct timing *t)
 		return 0;
 	depth = 1;
 	t->latest = NULL;
-	t->begin = ensemble_now();
+	t->begin = ticks();
 	return 1;
 }
 
 void ensemble_leave(struct timing *t, int call)
 {
 	struct call *c = &ensemble_slots[call];
-	t->end = ensemble_now();
+	t->end = ticks();
+	uint64_t ns = ns_between(t->begin, t->end);
 	add(&c->count, 1);
-	add(&c->ns, t->end - t->begin);
-	most(&c->max_ns, t->end - t->begin);
-	most(&ensemble_head->last, t->end);
+	add(&c->ns, ns);
+	most(&c->max_ns, ns);
+	most(&ensemble_head->last, ensemble_head->start + ns_between(start, t->end));
 }
 
 void ensemble_done(void)
@@ -166,6 +161,7 @@ static void describe(struct header *h, int rank, int size, uint32_t peers_max)
 	h->pid = (uint32_t)getpid();
 	PMPI_Query_thread(&level);
 	h->thread_level = (uint32_t)level;
+	h->tsc = ensemble_scale != 0;
 	PMPI_Comm_get_parent(&parent);
 	h->spawned = parent != MPI_COMM_NULL;
 	gethostname(h->host, sizeof h->host - 1);
@@ -209,9 +205,10 @@ void ensemble_start(uint64_t init)
 	if (ensemble_head || !dir || !*dir)
 		return;
 	depth = 1;
+	ensemble_tune();
 	int open = open_counters(dir);
 	if (open)
-		ensemble_know(dir, (int)ensemble_head->spawned);
+		ensemble_know(dir);
 	depth = 0;
 	if (!open)
 		return;
@@ -224,6 +221,7 @@ void ensemble_start(uint64_t init)
 	system_before = nanoseconds(u.ru_stime);
 	h->init = init;
 	h->start = h->last = ensemble_now();
+	start = ticks();
 	h->state = STATE_RUNNING;
 	/* The magic is last in memory too: what has it is whole. */
 	uint64_t magic;

@@ -28,7 +28,7 @@ struct header {
 	uint32_t rank, size, pid, thread_level;
 	uint32_t spawned; /* whether another MPI program started this one */
 	int32_t exit;     /* the code of MPI_Abort */
-	uint32_t unused;
+	uint32_t tsc;     /* whether times of calls are of the time stamp counter (clock.h) */
 	uint64_t peers;        /* in use */
 	uint64_t peers_lost;   /* messages to peers that found no room */
 	uint64_t clock;        /* when the profile began, in ns since 1970 */
@@ -61,7 +61,7 @@ struct peer {
 
 /* What a call knows of itself from its begin to its end. */
 struct timing {
-	uint64_t begin, end;
+	uint64_t begin, end; /* in ticks of clock.h */
 	/* Where the members of a communicator say when they came, or NULL; and how
 	 * many have it mapped, of how many. */
 	const uint64_t *latest, *present;
@@ -78,7 +78,7 @@ HIDDEN int ensemble_enter(struct timing *);
 HIDDEN void ensemble_leave(struct timing *, int call);
 HIDDEN void ensemble_done(void);
 
-HIDDEN uint64_t ensemble_now(void);
+HIDDEN uint64_t ensemble_begin(void); /* called before MPI_Init: the time, in ns */
 HIDDEN void ensemble_start(uint64_t init);
 HIDDEN void ensemble_finish(void);
 HIDDEN void ensemble_abort(int code);

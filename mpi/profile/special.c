@@ -6,7 +6,7 @@
 
 int MPI_Init(int *argc, char ***argv)
 {
-	uint64_t begin = ensemble_now();
+	uint64_t begin = ensemble_begin();
 	int result = PMPI_Init(argc, argv);
 	if (result == MPI_SUCCESS)
 		ensemble_start(begin);
@@ -15,7 +15,7 @@ int MPI_Init(int *argc, char ***argv)
 
 int MPI_Init_thread(int *argc, char ***argv, int required, int *provided)
 {
-	uint64_t begin = ensemble_now();
+	uint64_t begin = ensemble_begin();
 	int result = PMPI_Init_thread(argc, argv, required, provided);
 	if (result == MPI_SUCCESS)
 		ensemble_start(begin);
@@ -46,7 +46,7 @@ int MPI_Pcontrol(const int level, ...)
 	void mpi_init_##suffix(MPI_Fint *error)                                                \
 	{                                                                                      \
 		static void (*next)(MPI_Fint *);                                               \
-		uint64_t begin = ensemble_now();                                               \
+		uint64_t begin = ensemble_begin();                                             \
 		NEXT(next, "mpi_init_" #suffix);                                               \
 		next(error);                                                                   \
 		ensemble_start(begin);                                                         \
@@ -54,7 +54,7 @@ int MPI_Pcontrol(const int level, ...)
 	void mpi_init_thread_##suffix(MPI_Fint *required, MPI_Fint *provided, MPI_Fint *error) \
 	{                                                                                      \
 		static void (*next)(MPI_Fint *, MPI_Fint *, MPI_Fint *);                       \
-		uint64_t begin = ensemble_now();                                               \
+		uint64_t begin = ensemble_begin();                                             \
 		NEXT(next, "mpi_init_thread_" #suffix);                                        \
 		next(required, provided, error);                                               \
 		ensemble_start(begin);                                                         \
