@@ -194,23 +194,31 @@ func label(settings []Setting) {
 		add(byThreads, plural(s.Threads, "thread"))
 		settings[i].Label = strings.Join(parts, ", ")
 	}
-	// The same words for different parameters: say the parameters.
-	meanings := map[string]map[string]bool{}
+	// The same words for different parameters: say those that differ.
+	alike := map[string][]map[string]spec.Value{}
 	for _, s := range settings {
-		if meanings[s.Label] == nil {
-			meanings[s.Label] = map[string]bool{}
-		}
-		meanings[s.Label][parameterText(s.Parameters)] = true
+		alike[s.Label] = append(alike[s.Label], s.Parameters)
 	}
 	for i := range settings {
 		s := &settings[i]
-		if len(meanings[s.Label]) > 1 {
-			s.Label = joinWords(s.Label, parameterText(s.Parameters))
+		if s.Differs = parameterText(differing(s.Parameters, alike[s.Label])); s.Differs != "" {
+			s.Label = joinWords(s.Label, s.Differs)
 		}
 		if s.Label == "" {
 			s.Label = cmp.Or(s.Variant, s.Problem, s.Environment, "all trials")
 		}
 	}
+}
+
+// differing are the parameters that others have with another value, or not at all.
+func differing(own map[string]spec.Value, others []map[string]spec.Value) map[string]spec.Value {
+	out := map[string]spec.Value{}
+	for name, v := range own {
+		if slices.ContainsFunc(others, func(o map[string]spec.Value) bool { w, ok := o[name]; return !ok || w != v }) {
+			out[name] = v
+		}
+	}
+	return out
 }
 
 func joinWords(words ...string) string {

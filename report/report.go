@@ -76,6 +76,8 @@ type Setting struct {
 	Parameters map[string]spec.Value `json:"parameters,omitempty"`
 	// Threads of one rank; zero where unknown.
 	Threads int `json:"threads,omitempty"`
+	// Differs are the parameters that tell the series from others in the same words.
+	Differs string `json:"differs,omitempty"`
 	// Label tells the series from the others of its application.
 	Label string `json:"label"`
 }

@@ -114,7 +114,7 @@ func (a *Application) describe() string {
 // title names a series in full.
 func (s Setting) title() string {
 	parts := []string{}
-	for _, part := range []string{s.Variant, s.Environment, s.Problem} {
+	for _, part := range []string{s.Variant, s.Environment, s.Problem, s.Differs} {
 		if part != "" {
 			parts = append(parts, part)
 		}
