@@ -172,21 +172,6 @@ func (w *Sweep) check(at Path) (faults []Fault) {
 	return faults
 }
 
-// Check lists the faults that the schema cannot express.
-func (e *Ensemble) Check() (faults []Fault) {
-	at := Path("spec").Key("applications")
-	seen := map[string]bool{}
-	for i := range e.Spec.Applications {
-		a := &e.Spec.Applications[i]
-		if seen[a.Metadata.Name] {
-			faults = append(faults, Faultf(at.Index(i), "the application %q is given twice", a.Metadata.Name))
-		}
-		seen[a.Metadata.Name] = true
-		faults = append(faults, a.check(at.Index(i))...)
-	}
-	return append(faults, e.Spec.Study.check(Path("spec").Key("study"))...)
-}
-
 // Check lists the faults that the schema cannot express: there is none.
 func (e *Environment) Check() []Fault { return nil }
 

@@ -25,12 +25,7 @@ func (a *Application) Default() {
 func (s *Study) Default() { s.Spec.setDefaults() }
 
 // Default fills what the file left out.
-func (e *Ensemble) Default() {
-	for i := range e.Spec.Applications {
-		e.Spec.Applications[i].Default()
-	}
-	e.Spec.Study.setDefaults()
-}
+func (e *Ensemble) Default() { e.Spec.setDefaults() }
 
 // Default fills what the file left out.
 func (e *Environment) Default() { e.Spec.setDefaults() }

@@ -2,20 +2,36 @@
 
 package spec
 
-// Ensemble is a file that holds all that a run needs: a study together with
-// the applications it uses, their decks included, so that no catalog has to be
-// at hand where it runs.
+// Ensemble is a file that holds all that a run needs: groups of jobs and the
+// rules that steer them, or a study, together with the applications they use,
+// their decks included, so that no catalog has to be at hand where it runs.
 type Ensemble struct {
 	Header
 	// Spec is the ensemble itself.
 	Spec EnsembleSpec `json:"spec"`
 }
 
-// EnsembleSpec is a study with its applications. The study stays unexpanded,
-// since file and seed give the same plan everywhere.
+// EnsembleSpec is what runs and what steers it. A study stays unexpanded, since
+// file and seed give the same plan everywhere.
 type EnsembleSpec struct {
-	// Applications are the definitions that the study names, decks included.
-	Applications []Application `json:"applications"`
-	// Study is what to run.
-	Study StudySpec `json:"study"`
+	// Description says in a sentence or two what the ensemble is for.
+	Description string `json:"description,omitempty"`
+	// Applications are the definitions that the study and the groups name, decks
+	// included. Those of the catalog need not be given by hand.
+	Applications []Application `json:"applications,omitempty"`
+	// Study is a study whose trials run, its sweeps being groups.
+	Study StudySpec `json:"study,omitzero"`
+	// Groups are sets of alike jobs.
+	Groups []Group `json:"groups,omitempty"`
+	// Rules say what to do when something happens.
+	Rules []EnsembleRule `json:"rules,omitempty"`
+	// Heartbeat is the interval of the event heartbeat; none by default.
+	Heartbeat Duration `json:"heartbeat,omitempty"`
+	// Run says how the jobs of groups run.
+	Run RunPolicy `json:"run,omitzero"`
+	// Limits end the run whatever its rules say.
+	Limits Limits `json:"limits,omitzero"`
+	// Keep has the run wait for more when nothing runs and no rule can fire but
+	// by a heartbeat; it ends by a rule or a limit.
+	Keep bool `json:"keep,omitempty"`
 }
