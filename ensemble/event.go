@@ -22,8 +22,16 @@ type Event struct {
 	// why a job is not needed (omit).
 	Status Status
 	Reason string
-	// Note is further text: the version that wrote it, what is waited for.
+	// Note is further text: the version that wrote it, what is waited for, what
+	// was decided.
 	Note string
+	// Group and Nodes tell of a job that is submitted what rules count it by.
+	Group string
+	Nodes int
+	// Metrics are those of an attempt that ended that rules read.
+	Metrics map[string]float64
+	// Rule is the one that decided.
+	Rule string
 }
 
 // EventError says that an event cannot follow the ones before it.
@@ -49,6 +57,8 @@ const (
 	Start     EventName = "start"  // the application was launched
 	Finish    EventName = "finish" // the attempt ended and what it left is saved
 	Omit      EventName = "omit"   // the job is not needed and will not be submitted
+	Heartbeat EventName = "heartbeat"
+	Decide    EventName = "decide" // the engine decided on an action
 )
 
 type eventJSON struct {
@@ -59,6 +69,11 @@ type eventJSON struct {
 	Status    Status    `json:"status,omitempty"`
 	Reason    string    `json:"reason,omitempty"`
 	Note      string    `json:"note,omitempty"`
+	Group     string    `json:"group,omitempty"`
+	Nodes     int       `json:"nodes,omitempty"`
+	Rule      string    `json:"rule,omitempty"`
+
+	Metrics map[string]float64 `json:"metrics,omitempty"`
 }
 
 // MarshalJSON writes the event with its time in seconds since 1970, as Flux
@@ -66,7 +81,7 @@ type eventJSON struct {
 func (e Event) MarshalJSON() ([]byte, error) {
 	return json.Marshal(eventJSON{
 		Timestamp: Seconds(e.Time), Name: e.Name, Job: e.Job, Attempt: e.Attempt,
-		Status: e.Status, Reason: e.Reason, Note: e.Note,
+		Status: e.Status, Reason: e.Reason, Note: e.Note, Group: e.Group, Nodes: e.Nodes, Rule: e.Rule, Metrics: e.Metrics,
 	})
 }
 
@@ -81,7 +96,7 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	}
 	*e = Event{
 		Time: FromSeconds(j.Timestamp), Name: j.Name, Job: j.Job, Attempt: j.Attempt,
-		Status: j.Status, Reason: j.Reason, Note: j.Note,
+		Status: j.Status, Reason: j.Reason, Note: j.Note, Group: j.Group, Nodes: j.Nodes, Rule: j.Rule, Metrics: j.Metrics,
 	}
 	return nil
 }

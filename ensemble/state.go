@@ -17,7 +17,7 @@ const (
 	Queued
 	Running
 	Settled
-	Omitted // not needed: never submitted
+	Omitted // not needed: not submitted, or not again
 )
 
 // JobState is what the events say of one job.
@@ -42,7 +42,8 @@ type State struct {
 // Apply takes in one event. One that cannot follow the ones before it is an
 // *EventError and changes nothing.
 func (s *State) Apply(e Event) error {
-	if e.Name == RunStart || e.Name == RunFinish {
+	switch e.Name {
+	case RunStart, RunFinish, Heartbeat, Decide:
 		return nil
 	}
 	bad := func(why string) error { return &EventError{e, why} }
@@ -52,10 +53,13 @@ func (s *State) Apply(e Event) error {
 	j := s.jobs[e.Job]
 	switch e.Name {
 	case Omit:
-		if j != nil {
-			return bad("the job was submitted or omitted before")
+		if j == nil {
+			j = &JobState{}
+			s.set(e.Job, j)
+		} else if j.Phase != Waiting {
+			return bad("the job is not waiting")
 		}
-		s.set(e.Job, &JobState{Phase: Omitted, Reason: e.Reason})
+		j.Phase, j.Reason = Omitted, e.Reason
 		return nil
 	case Submit:
 		if j == nil {

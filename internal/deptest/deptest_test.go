@@ -27,7 +27,7 @@ var rules = []struct {
 	{"stats", nil, "a leaf: numbers in, numbers out"},
 	{"catalog/read", []string{"spec"}, "rules of an application in, values out"},
 	{"catalog", []string{"spec", "catalog/read"}, "checks rules when it loads them"},
-	{"ensemble", []string{"spec"}, "pure: what a job is and what can happen to it"},
+	{"ensemble", []string{"spec", "stats"}, "pure: what a job is, what can happen to it, and what rules make of that"},
 	{"study/sample", nil, "a leaf: points of a space, whatever they mean"},
 	{"study", []string{"spec", "catalog", "ensemble", "study/sample"}, "compiles to jobs; runs nothing"},
 	{"run", []string{"spec", "ensemble", "catalog/read"}, "knows jobs, not where they come from"},
@@ -57,7 +57,7 @@ var outside = []struct {
 	{"github.com/goccy/go-yaml", []string{"spec", "internal/cli"}, "files are decoded in one place; listings are written as YAML"},
 	{"github.com/santhosh-tekuri/", []string{"spec"}, "files are checked in one place"},
 	{"github.com/invopop/", []string{"spec", "spec/internal/schemagen"}, "schemas are made in one place"},
-	{"cel.dev/", []string{"study", "catalog/read"}, "constraints are the study's, formulas the catalog's"},
+	{"cel.dev/", []string{"study", "catalog/read", "ensemble"}, "constraints are the study's, formulas the catalog's, conditions the rules'"},
 	{"github.com/prometheus/procfs", []string{"run", "run/local"}, "the machine is looked at where it is captured and used"},
 	{"k8s.io/", nil, "no Kubernetes yet"},
 }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+
+package ensemble
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/converged-computing/ensemble/spec"
+)
+
+// Ended says how a rule or a limit ended the run, and which; the outcome is empty
+// while none did.
+func (g *Engine) Ended() (outcome spec.Outcome, why string) { return g.ended, g.why }
+
+// Open says whether any job is not done with.
+func (g *Engine) Open() bool { return len(g.follows) > 0 }
+
+// Waits says whether more can happen when no job is open: the file asks to be kept,
+// or a rule waits for a heartbeat.
+func (g *Engine) Waits() bool {
+	return g.ended == "" && (g.spec.Keep || g.spec.Heartbeat > 0 && slices.ContainsFunc(g.rules, func(r *rule) bool {
+		return r.On == spec.OnHeartbeat && !r.spent()
+	}))
+}
+
+// Wake is when the engine wants a heartbeat at the latest: the next of its own, or
+// at a limit.
+func (g *Engine) Wake() time.Time {
+	wake := g.began.Add(g.gaps + g.mostTime())
+	earlier := func(t time.Time) {
+		if t.Before(wake) {
+			wake = t
+		}
+	}
+	if every := time.Duration(g.spec.Heartbeat); every > 0 {
+		earlier(g.beaten.Add(every))
+	}
+	if most := g.spec.Limits.NodeHours * 3600; most > 0 && g.used.nodes > 0 {
+		// It is reached where done + nodes * t - starts = most.
+		t := (most - g.used.done + g.used.starts) / g.used.nodes
+		earlier(g.began.Add(time.Duration(t * float64(time.Second))))
+	}
+	return wake
+}
+
+// Unused says what of the file came to nothing: rules that were never carried out,
+// or cannot be, and groups that were never submitted.
+func (g *Engine) Unused() (notes []string) {
+	for _, r := range g.rules {
+		if note := r.ending(); note != "" {
+			notes = append(notes, note)
+		}
+	}
+	for i := range g.spec.Groups {
+		if group := &g.spec.Groups[i]; g.tallies[group.Name].submitted == 0 && !g.byRule(group.Name) {
+			notes = append(notes, fmt.Sprintf("group %s was never submitted: it comes after groups that did not succeed", group.Name))
+		}
+	}
+	return notes
+}
+
+// Reads gives those of an attempt's metrics that rules read; nil is none.
+func (g *Engine) Reads(all map[string]float64) (read map[string]float64) {
+	for name, x := range all {
+		if slices.ContainsFunc(g.rules, func(r *rule) bool { return slices.Contains(r.reads, name) || slices.Contains(r.reads, "*") }) {
+			if read == nil {
+				read = map[string]float64{}
+			}
+			read[name] = x
+		}
+	}
+	return read
+}
+
+// Wants lists what rules do that not every executor can: grow, shrink, urgency.
+func (g *Engine) Wants() (wants []string) {
+	for _, r := range g.rules {
+		for what, wanted := range map[string]bool{"grow": r.grow != nil, "shrink": r.shrink != nil, "urgency": r.Do.Urgency != nil} {
+			if wanted && !slices.Contains(wants, what) {
+				wants = append(wants, what)
+			}
+		}
+	}
+	slices.Sort(wants)
+	return wants
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+
+package ensemble_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/spec"
+	"github.com/google/go-cmp/cmp"
+)
+
+const steered = "  applications: [{apiVersion: converged-computing.org/v1alpha1, kind: Application, metadata: {name: app}, spec: {description: It runs., parameters: {x: {type: int, default: 1}, y: {type: float, default: 1}}, command: [app]}}]\n" +
+	"  groups: [{name: a, command: [a]}, {name: b, app: app, parameters: {y: 2}}]\n  rules:\n"
+
+func TestParametersAreComputed(t *testing.T) {
+	t.Parallel()
+	g := engine(t, steered+"  - {on: job-finish, repetitions: 5, do: {submit: b, parameters: {x: 'int(job.metrics.rate) + 1'}}}\n")
+	g.Apply(happened(t, "0 run-start"))
+	actions := g.Apply(happened(t, "1 finish a/1 succeeded rate=6"))
+	if len(actions) != 1 || actions[0].Note != "submit 1 job of b x=7" {
+		t.Fatalf("got %+v, want one submission", actions)
+	}
+	if diff := cmp.Diff(map[string]spec.Value{"x": spec.Of(7), "y": spec.Of(2)}, actions[0].Submit[0].Parameters, cmp.Comparer(func(a, b spec.Value) bool { return a == b })); diff != "" {
+		t.Errorf("parameters (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatCameToNothingIsNamed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, rules string
+		want        []string
+	}{
+		{"a rule that was carried out is not", "  - {on: start, do: {submit: b}}\n", nil},
+		{"a rule whose event never came", "  - {name: late, on: job-fail, do: {submit: b}}\n", []string{"rule late was never carried out"}},
+		{"a condition that has no value", "  - {on: metric, when: groups.b.runTime.mean > 1.0, do: {submit: b}}\n",
+			[]string{"rule rule-1 was never carried out: evaluating groups.b.runTime.mean > 1.0: there is no value yet"}},
+		{"a condition that makes no sense", "  - {on: metric, when: 'job.status > 3', do: {submit: b}}\n",
+			[]string{"rule rule-1 was never carried out: evaluating job.status > 3: no such overload"}},
+		{"a parameter that is refused", "  - {on: start, do: {submit: b, parameters: {x: '13'}}}\n", []string{"rule rule-1 cannot be carried out: x is 13"}},
+		{"a number that is none", "  - {on: start, do: {submit: b, count: '0.5'}}\n", []string{"rule rule-1 cannot be carried out: 0.5 gives 0.5, want a whole number"}},
+		{"a negative number", "  - {on: start, do: {submit: b, count: '1 - 2'}}\n", []string{"rule rule-1 cannot be carried out: 1 - 2 gives -1, want a whole number"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			g := engine(t, steered+c.rules)
+			for _, text := range []string{"0 run-start", "1 start a/1", "2 finish a/1 succeeded"} {
+				g.Apply(happened(t, text))
+			}
+			if got := g.Unused(); !strings.HasPrefix(strings.Join(got, "\n"), strings.Join(c.want, "\n")) || len(got) > len(c.want)+1 {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+	g := engine(t, "  groups: [{name: a, command: [a]}, {name: b, command: [b], after: [a]}]\n")
+	for _, text := range []string{"0 run-start", "1 start a/1", "2 finish a/1 failed"} {
+		g.Apply(happened(t, text))
+	}
+	if diff := cmp.Diff([]string{"group b was never submitted: it comes after groups that did not succeed"}, g.Unused()); diff != "" {
+		t.Errorf("notes (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheEngineSaysWhenItWantsToBeWoken(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, body string
+		events     []string
+		want       float64 // in seconds from the begin
+		waits      bool
+	}{
+		{"at the limit of time", "  limits: {time: 90s}\n  rules: []\n", []string{"0 run-start"}, 90, false},
+		{"a day by default", "  rules: []\n", []string{"0 run-start"}, 86400, false},
+		{"when it is kept", "  keep: true\n  rules: []\n", []string{"0 run-start"}, 86400, true},
+		{"at the next heartbeat", "  heartbeat: 7s\n  rules: [{on: heartbeat, repetitions: 2, do: {submit: a}}]\n", []string{"0 run-start", "7 heartbeat"}, 14, true},
+		{"when no rule waits for it any more", "  heartbeat: 7s\n  rules: [{on: heartbeat, do: {submit: a}}]\n", []string{"0 run-start", "7 heartbeat"}, 14, false},
+		{"after a gap between sessions", "  limits: {time: 90s}\n  rules: []\n", []string{"0 run-start", "10 run-finish", "110 run-start"}, 190, false},
+		{"when its node-hours are used up", "  limits: {nodeHours: 0.01}\n  rules: []\n", []string{"0 run-start", "5 start a/1"}, 41, false},
+		{"not for node-hours when nothing runs", "  limits: {nodeHours: 0.01}\n  rules: []\n", []string{"0 run-start", "5 start a/1", "9 finish a/1 succeeded"}, 86400, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			g := engine(t, "  groups: [{name: a, command: [a]}]\n"+c.body)
+			for _, text := range c.events {
+				g.Apply(happened(t, text))
+			}
+			if got := g.Wake().Sub(time.Unix(1000, 0)).Seconds(); got != c.want || g.Waits() != c.waits {
+				t.Errorf("got %v and %t, want %v and %t", got, g.Waits(), c.want, c.waits)
+			}
+		})
+	}
+}
+
+func TestExpressionsThatAreWrong(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ when, want string }{
+		{"groups.c.failed > 1", `unknown group "c"; known: "a" or "b"`},
+		{`groups["sleep"].failed > 1`, `unknown group "sleep"; known: "a" or "b"`},
+		{"groups.a.succeded > 1", `unknown field of a group "succeded"; did you mean "succeeded"?`},
+		{"groups.a.runTime.avg > 1", `unknown statistic "avg"`},
+		{"groups.a.metrics.rate.p99 > 1.0", `unknown statistic "p99"`},
+		{"job.state == 'failed'", `unknown field of a job "state"; known: "group", "status"`},
+		{"elapsed", "it gives a value of type double, want a condition that is true or false"},
+		{"elapsed >", "column 10: Syntax error"},
+		{"whatever > 1", "column 1: undeclared reference to 'whatever'"},
+		{"elapsed == 'x'", "column 9: found no matching overload"},
+		{strings.Repeat("x", 10_001), "size"},
+	} {
+		t.Run(fmt.Sprintf("%.40s", c.when), func(t *testing.T) {
+			t.Parallel()
+			e := fileOf(t, "  groups: [{name: a, command: [a]}, {name: b, command: [b]}]\n  rules: [{on: metric, when: 'true', do: {submit: a}}]\n")
+			e.Rules[0].When = c.when
+			_, faults := ensemble.NewEngine(e, makeJobs)
+			if len(faults) != 1 || !strings.Contains(faults[0].Message, c.want) || faults[0].Path != "spec.rules[0].when" {
+				t.Errorf("got %v, want %s", faults, c.want)
+			}
+		})
+	}
+}
+
+// A file may come from anybody: an expression that costs too much does not hold.
+func TestAnExpressionThatCostsTooMuchEnds(t *testing.T) {
+	t.Parallel()
+	list := "[" + strings.Repeat("1,", 60) + "1]"
+	g := engine(t, steered+"  - {on: metric, when: '"+list+".all(a, "+list+".all(b, "+list+".all(c, a == b)))', do: {submit: b}}\n")
+	for _, text := range []string{"0 run-start", "1 start a/1"} {
+		g.Apply(happened(t, text))
+	}
+	if notes := g.Unused(); len(notes) != 1 || !strings.Contains(notes[0], "cost limit") {
+		t.Errorf("got %q, want a word about its cost", notes)
+	}
+}
+
+func TestMetricsThatRulesRead(t *testing.T) {
+	t.Parallel()
+	all := map[string]float64{"rate": 1, "other": 2}
+	for when, want := range map[string]map[string]float64{
+		"groups.a.metrics.rate.mean > 1.0":    {"rate": 1},
+		`job.metrics["other"] > 1.0`:          {"other": 2},
+		"groups.a.failed > 1":                 nil,
+		"job.metrics[job.group] > 1.0":        all,
+		"'rate' in job.metrics":               all,
+		"groups.a.metrics.absent.count > 100": nil,
+	} {
+		g := engine(t, steered+"  - {on: metric, when: '"+strings.ReplaceAll(when, "'", "''")+"', do: {submit: b}}\n")
+		if diff := cmp.Diff(want, g.Reads(all)); diff != "" {
+			t.Errorf("%s reads (-want +got):\n%s", when, diff)
+		}
+	}
+}
