@@ -109,10 +109,13 @@ func (r *session) submit(job *ensemble.Job) error {
 		return err
 	}
 	submit := ensemble.Event{Time: time.Now(), Name: ensemble.Submit, Job: job.ID, Attempt: attempt}
+	if r.Engine != nil {
+		submit.Group, submit.Nodes = job.Group, job.Shape.Nodes
+	}
 	if err := r.write(submit); err != nil {
 		return err
 	}
-	r.tell(job, submit, false)
+	r.tell(job, submit, Standing{})
 	if left {
 		return r.adopt(job, attempt, ensemble.Queued)
 	}
@@ -120,7 +123,7 @@ func (r *session) submit(job *ensemble.Job) error {
 		e := ensemble.Event{Time: time.Now(), Name: ensemble.Finish, Job: job.ID, Attempt: attempt,
 			Status: ensemble.Lost, Reason: err.Error()}
 		err = errors.Join(fmt.Errorf("submitting job %s: %w", job.ID, err), r.write(e))
-		r.tell(job, e, false)
+		r.tell(job, e, Standing{})
 		return err
 	}
 	r.open[job.ID] = job
@@ -157,26 +160,36 @@ func (r *session) event(ctx context.Context, e ensemble.Event) error {
 	if e.Name == ensemble.Finish && r.Judge != nil && job.App != "" {
 		// Without cancellation: an attempt that ended well is not failed by a Ctrl-C
 		// that comes while its output is read.
-		e.Status, e.Reason = r.Judge(context.WithoutCancel(ctx), job, r.Dir.Attempt(e.Job, e.Attempt), e)
+		j := r.Judge(context.WithoutCancel(ctx), job, r.Dir.Attempt(e.Job, e.Attempt), e)
+		e.Status, e.Reason, e.Metrics = j.Status, j.Reason, r.read(j.Metrics)
 	}
 	if err := r.write(e); err != nil {
 		return err
 	}
-	again := false
-	if e.Name == ensemble.Finish {
-		again = r.finish(job, e.Status)
+	again, dropped := false, false
+	if e.Name == ensemble.Finish && !r.settle(job, e.Status) {
+		var err error
+		if dropped, err = r.drop(job); err != nil {
+			return err
+		}
+		again = !dropped && r.retry(job, e.Status)
 	}
-	r.tell(job, e, again)
+	r.tell(job, e, Standing{Again: again, Dropped: dropped})
 	return nil
 }
 
-// finish counts an attempt that ended and says whether the session tries the job again.
-func (r *session) finish(job *ensemble.Job, status ensemble.Status) (again bool) {
-	if r.state.Settle(job.ID, job.Policy) {
-		r.summary.Status[status]++
-		r.settled(job)
+// settle counts an attempt that settled its job, and says whether it did.
+func (r *session) settle(job *ensemble.Job, status ensemble.Status) bool {
+	if !r.state.Settle(job.ID, job.Policy) {
 		return false
 	}
+	r.summary.Status[status]++
+	r.settled(job)
+	return true
+}
+
+// retry says whether the session tries a job again whose attempt settled nothing.
+func (r *session) retry(job *ensemble.Job, status ensemble.Status) (again bool) {
 	if !status.Settles() {
 		r.losses[job.ID]++
 	}
@@ -196,11 +209,18 @@ func (r *session) write(e ensemble.Event) error {
 	if e.Name == ensemble.Finish {
 		delete(r.open, e.Job) // nothing follows, even where this cannot be kept
 	}
+	if r.Engine != nil && e.Name != ensemble.Decide {
+		r.news = append(r.news, e)
+	}
 	return r.journal.Append(e) // where it fails, so will every later one
 }
 
-func (r *session) tell(job *ensemble.Job, e ensemble.Event, again bool) {
-	if r.Observer != nil {
-		r.Observer.Event(job, e, Standing{Settled: r.summary.Settled(), Skipped: r.summary.Skipped, Omitted: r.summary.Omitted, Again: again})
+// tell tells the observer of an event; what is said with it is filled in.
+func (r *session) tell(job *ensemble.Job, e ensemble.Event, s Standing) {
+	if r.Observer == nil {
+		return
 	}
+	s.Settled, s.Skipped, s.Omitted = r.summary.Settled(), r.summary.Skipped, r.summary.Omitted
+	s.Jobs = r.summary.Jobs + len(r.asked)
+	r.Observer.Event(job, e, s)
 }

@@ -86,6 +86,6 @@ func (r *session) need(ctx context.Context, job *ensemble.Job) (need, error) {
 		return unneeded, err
 	}
 	r.summary.Omitted++
-	r.tell(job, omit, false)
+	r.tell(job, omit, Standing{})
 	return unneeded, nil
 }

@@ -30,6 +30,8 @@ type Driver struct {
 	Executor Executor
 	// Judge decides on success from the output; nil believes the executor.
 	Judge Judge
+	// Engine decides what else is submitted, and what is cancelled; nil is nobody.
+	Engine *ensemble.Engine
 	// Enough decides which repetitions are not needed; nil has all of them run.
 	Enough Enough
 	// Observer is told of events; nil is nobody.
@@ -76,8 +78,8 @@ func (s Summary) Settled() int {
 // cannot begin, because another driver has the directory or the journal is broken,
 // nothing is changed and the summary's Status is nil.
 func (d *Driver) Run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) (Summary, error) {
-	r := &session{Driver: d, open: map[string]*ensemble.Job{}, cells: map[string]*cell{}, known: map[string]bool{}, seen: map[string]bool{}, losses: map[string]int{}}
-	journal, err := OpenJournal(d.Dir.path(JournalFile), r.state.Apply)
+	r := &session{Driver: d, open: map[string]*ensemble.Job{}, cells: map[string]*cell{}, cancelled: map[string]string{}, known: map[string]bool{}, seen: map[string]bool{}, losses: map[string]int{}}
+	journal, err := OpenJournal(d.Dir.path(JournalFile), r.replay)
 	if err != nil {
 		return r.summary, err
 	}
@@ -103,7 +105,12 @@ type session struct {
 	open    map[string]*ensemble.Job // submitted or recovered, not finished
 	retries []*ensemble.Job          // to be tried again, first come first served
 	parked  *ensemble.Job            // whether it is needed is not known yet
-	cells   map[string]*cell
+	asked   []*ensemble.Job          // that the engine submits
+	// cancelled says why jobs are not carried out any more.
+	cancelled map[string]string
+	decisions []ensemble.Action // of the journal's events, that it does not have as decided
+	news      []ensemble.Event  // that the engine was not asked about yet
+	cells     map[string]*cell
 	// known are the jobs that were open when the session began and whose job.json
 	// is there: the stream's copies of them are passed over.
 	known   map[string]bool
@@ -115,7 +122,7 @@ type session struct {
 }
 
 func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) error {
-	if err := r.journal.Append(ensemble.Event{Time: time.Now(), Name: ensemble.RunStart, Note: r.Version}); err != nil {
+	if err := r.write(ensemble.Event{Time: time.Now(), Name: ensemble.RunStart, Note: r.Version}); err != nil {
 		return err
 	}
 	if r.Environment != nil {
@@ -130,6 +137,9 @@ func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error])
 	if err := r.before(ctx); err != nil {
 		return err
 	}
+	if err := r.catchUp(); err != nil {
+		return err
+	}
 	next, stop := iter.Pull2(jobs)
 	defer stop()
 	var held *ensemble.Job // waiting for room
@@ -137,10 +147,24 @@ func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error])
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		if err := r.steer(); err != nil {
+			return err
+		}
+		if r.ended() {
+			return r.conclude(held)
+		}
 		if held == nil {
 			var err error
 			if held, err = r.pick(ctx, next); err != nil {
 				return err
+			}
+		}
+		if held != nil {
+			if dropped, err := r.drop(held); err != nil {
+				return err
+			} else if dropped {
+				held = nil
+				continue
 			}
 		}
 		switch {
@@ -149,7 +173,7 @@ func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error])
 				return err
 			}
 			held = nil
-		case len(r.open) > 0:
+		case len(r.open) > 0 || held == nil && r.waits():
 			if err := r.wait(ctx); err != nil {
 				return err
 			}
@@ -171,8 +195,7 @@ func (r *session) pick(ctx context.Context, next func() (*ensemble.Job, error, b
 	}
 	for ctx.Err() == nil {
 		if job, r.parked = r.parked, nil; job == nil {
-			var ok bool
-			if job, err, ok = next(); !ok || err != nil {
+			if job, err = r.take(next); job == nil || err != nil {
 				return nil, err
 			}
 			if fresh, err := r.fresh(job); err != nil {
@@ -196,9 +219,13 @@ func (r *session) pick(ctx context.Context, next func() (*ensemble.Job, error, b
 
 // wait takes in the next event.
 func (r *session) wait(ctx context.Context) error {
+	wake, stop := r.wake()
+	defer stop()
 	select {
 	case e := <-r.Executor.Events():
 		return r.event(ctx, e)
+	case now := <-wake:
+		return r.write(ensemble.Event{Time: now, Name: ensemble.Heartbeat})
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -206,6 +233,9 @@ func (r *session) wait(ctx context.Context) error {
 
 // stop ends everything that runs and waits for it, though not for ever.
 func (r *session) stop() error {
+	if r.stopping {
+		return nil
+	}
 	r.stopping = true
 	for id := range r.open {
 		if j, ok := r.state.Job(id); ok {

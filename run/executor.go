@@ -36,7 +36,8 @@ type Executor interface {
 // Observer is told of a run as it goes on. Its methods are called one after
 // another and have to return soon.
 type Observer interface {
-	// Event is told after the event is in the journal.
+	// Event is told after the event is in the journal; the job is nil where it is
+	// of none.
 	Event(job *ensemble.Job, e ensemble.Event, s Standing)
 }
 
@@ -45,10 +46,38 @@ type Standing struct {
 	// Settled is how many jobs are settled; Skipped is how many of them an earlier
 	// session had settled, and Omitted how many were not needed.
 	Settled, Skipped, Omitted int
+	// Jobs is how many jobs are known so far.
+	Jobs int
 	// Again says that the attempt ended and this session tries the job again.
 	Again bool
+	// Dropped says that the attempt was cancelled for good: no session tries the
+	// job again.
+	Dropped bool
 }
 
 // Judge decides from what an attempt left in its directory, and from the finish
 // that the executor reports, how the application ended and why.
-type Judge func(ctx context.Context, job *ensemble.Job, dir string, finish ensemble.Event) (ensemble.Status, string)
+type Judge func(ctx context.Context, job *ensemble.Job, dir string, finish ensemble.Event) Judgement
+
+// Judgement is how an application ended, and what it says of itself.
+type Judgement struct {
+	Status ensemble.Status
+	Reason string
+	// Metrics are those of its output, by name, as the output has them.
+	Metrics map[string]float64
+}
+
+// Resizer is an executor whose member can grow and shrink.
+type Resizer interface {
+	// Resize asks for nodes more, or gives back as many where it is below zero. It
+	// returns at once; Nodes tells what became of it.
+	Resize(nodes int) error
+	// Nodes is how many nodes the member has now.
+	Nodes() int
+}
+
+// Prioritizer is an executor that can change the urgency of what is pending.
+type Prioritizer interface {
+	// Urge sets the urgency of a job, from 0 to 31; 16 is usual.
+	Urge(job string, attempt, urgency int) error
+}

@@ -42,22 +42,28 @@ func NewJudge(apps []spec.Application) (Judge, error) {
 		}
 		readers[a.Metadata.Name] = r
 	}
-	return func(ctx context.Context, job *ensemble.Job, dir string, e ensemble.Event) (ensemble.Status, string) {
+	return func(ctx context.Context, job *ensemble.Job, dir string, e ensemble.Event) Judgement {
+		j := Judgement{Status: e.Status, Reason: e.Reason}
 		reader := readers[job.App]
 		if reader == nil {
-			return e.Status, e.Reason
+			return j
 		}
 		out, err := reader.ReadFiles(ctx, Output(dir))
+		if len(out.Metrics) > 0 {
+			j.Metrics = make(map[string]float64, len(out.Metrics))
+			for name, v := range out.Metrics {
+				j.Metrics[name] = v.Value
+			}
+		}
 		switch {
 		case e.Status == ensemble.Succeeded && err != nil:
-			return ensemble.Failed, err.Error()
+			j.Status, j.Reason = ensemble.Failed, err.Error()
 		case e.Status == ensemble.Succeeded:
-			return ensemble.Status(out.Status), out.Reason
+			j.Status, j.Reason = ensemble.Status(out.Status), out.Reason
 		case e.Status == ensemble.Failed:
-			return e.Status, because(e.Reason, out, dir)
-		default:
-			return e.Status, e.Reason
+			j.Reason = because(e.Reason, out, dir)
 		}
+		return j
 	}, nil
 }
 

@@ -143,15 +143,15 @@ func TestAJudgementIsNotCancelled(t *testing.T) {
 	j := runtest.Job("j", "true")
 	j.App = "app"
 	d := &run.Driver{Dir: b.dir, Executor: new(runtest.Executor)}
-	d.Judge = func(ctx context.Context, _ *ensemble.Job, dir string, e ensemble.Event) (ensemble.Status, string) {
+	d.Judge = func(ctx context.Context, _ *ensemble.Job, dir string, e ensemble.Event) run.Judgement {
 		cancel(enough)
 		if err := ctx.Err(); err != nil {
-			return ensemble.Failed, err.Error()
+			return run.Judgement{Status: ensemble.Failed, Reason: err.Error()}
 		}
 		if _, err := os.Stat(filepath.Join(dir, run.ExitFile)); err != nil {
-			return ensemble.Failed, err.Error()
+			return run.Judgement{Status: ensemble.Failed, Reason: err.Error()}
 		}
-		return ensemble.Incomplete, "half of it"
+		return run.Judgement{Status: ensemble.Incomplete, Reason: "half of it"}
 	}
 	s, err := d.Run(ctx, stream(j))
 	if err != nil && !errors.Is(err, enough) {

@@ -78,9 +78,15 @@ func (x *Executor) fits(job *ensemble.Job) error {
 	name := "job " + job.ID
 	if job.App != "" { // of many jobs that do not fit, each kind says so once
 		name = strings.TrimSpace(job.App + " " + job.Variant)
+	} else if job.Group != "" {
+		name = "group " + job.Group
 	}
 	if job.Shape.Nodes > 1 {
 		return fmt.Errorf("%s asks for %d nodes; this machine is one: run it in a Flux instance", name, job.Shape.Nodes)
+	}
+	if job.App == "" && job.Launch.MPI == spec.NoMPI && job.Shape.Tasks > 1 {
+		return fmt.Errorf("group %s asks for %d tasks of a plain command; on this machine the launcher of an MPI starts them: name it (mpi: openmpi), or take one task",
+			job.Group, job.Shape.Tasks)
 	}
 	if n := job.Shape.Cores(); n > len(x.cores) && !job.Policy.Oversubscribe {
 		tasks := "tasks"
