@@ -71,6 +71,9 @@ func New(ctx context.Context, e *spec.EnsembleSpec, environment string) (*Plan, 
 	if len(faults) > 0 {
 		return nil, fail(faults...)
 	}
+	if len(p.sweeps) == 0 { // of an ensemble that has groups only
+		return p, nil
+	}
 	p.blocks = blocks(p.study.Order, p.sweeps)
 	if err := p.spend(ctx); err != nil {
 		return nil, err

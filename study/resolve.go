@@ -14,8 +14,8 @@ import (
 
 // Resolve makes an ensemble of a study: the study together with the
 // applications of the catalog that it uses, their decks included. An ensemble
-// is resolved already; it is held against its own applications, and the catalog
-// may be nil.
+// is held against its own applications; those that it names and does not have are
+// the catalog's, which may be nil.
 //
 // The error is a *spec.FileError with everything that is wrong, each at its
 // line and column, and includes constraints that leave no trial. Once ctx is
@@ -23,16 +23,11 @@ import (
 func Resolve(ctx context.Context, doc *spec.Document, cat *catalog.Catalog) (*spec.Ensemble, error) {
 	switch o := doc.Object.(type) {
 	case *spec.Ensemble:
-		in := own(&o.Spec, "")
-		var faults []spec.Fault
-		for i := range o.Spec.Applications {
-			faults = append(faults, catalog.Check(&o.Spec.Applications[i], applicationsPath.Index(i))...)
-		}
-		wrong, err := check(ctx, &o.Spec.Study, in)
+		faults, err := complete(ctx, o, doc, cat)
 		if err != nil {
 			return nil, err
 		}
-		if err := doc.Fail(append(faults, wrong...)); err != nil {
+		if err := doc.Fail(faults); err != nil {
 			return nil, err
 		}
 		return o, nil
@@ -47,22 +42,52 @@ func Resolve(ctx context.Context, doc *spec.Document, cat *catalog.Catalog) (*sp
 		}
 		e := &spec.Ensemble{Header: o.Header, Spec: spec.EnsembleSpec{Study: o.Spec}}
 		e.Kind = spec.KindEnsemble
-		var used []string
-		for _, w := range o.Spec.Sweeps {
-			for _, v := range w.Apps.Values {
-				name := v.String()
-				if app, ok := cat.App(name); ok && !slices.Contains(used, name) {
-					used = append(used, name)
-					doc.Include(applicationsPath.Index(len(e.Spec.Applications)), cat.Document(name))
-					e.Spec.Applications = append(e.Spec.Applications, *app)
-				}
-			}
-		}
+		include(e, doc, cat)
 		return e, nil
 	default:
 		return nil, doc.Fail([]spec.Fault{spec.Faultf("kind", "got %s, want %s or %s",
 			doc.Object.Head().Kind, spec.KindStudy, spec.KindEnsemble)})
 	}
+}
+
+// include adds the applications of the catalog that an ensemble names and does not
+// have.
+func include(e *spec.Ensemble, doc *spec.Document, cat *catalog.Catalog) {
+	if cat == nil {
+		return
+	}
+	var names []string
+	for _, w := range e.Spec.Study.Sweeps {
+		for _, v := range w.Apps.Values {
+			names = append(names, v.String())
+		}
+	}
+	for _, g := range e.Spec.Groups {
+		names = append(names, g.App)
+	}
+	for _, name := range names {
+		has := slices.ContainsFunc(e.Spec.Applications, func(a spec.Application) bool { return a.Metadata.Name == name })
+		if app, ok := cat.App(name); ok && !has {
+			doc.Include(applicationsPath.Index(len(e.Spec.Applications)), cat.Document(name))
+			e.Spec.Applications = append(e.Spec.Applications, *app)
+		}
+	}
+}
+
+// complete gives an ensemble the applications that it lacks, and lists what is
+// wrong with it. The error is ctx.Err().
+func complete(ctx context.Context, e *spec.Ensemble, doc *spec.Document, cat *catalog.Catalog) ([]spec.Fault, error) {
+	var faults []spec.Fault
+	for i := range e.Spec.Applications {
+		faults = append(faults, catalog.Check(&e.Spec.Applications[i], applicationsPath.Index(i))...)
+	}
+	include(e, doc, cat)
+	wrong, err := check(ctx, &e.Spec.Study, own(&e.Spec, ""))
+	if err != nil {
+		return nil, err
+	}
+	steering, err := checkSteering(ctx, e)
+	return slices.Concat(faults, wrong, steering), err
 }
 
 // applicationsPath is where an ensemble has its applications.
