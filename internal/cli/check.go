@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -52,7 +53,7 @@ func (c *check) jobs(r *prepared) (n int, err error) {
 	type use struct{ app, variant, programs string }
 	seen := map[use]bool{}
 	c.titles = titles{}
-	for job, err := range r.plan.Jobs(r.ensemble) {
+	for job, err := range r.samples() {
 		if err == nil {
 			err = job.Check()
 		}
@@ -61,7 +62,7 @@ func (c *check) jobs(r *prepared) (n int, err error) {
 		}
 		n++
 		c.titles.add(job)
-		f := c.at(strings.TrimSpace(job.App + " " + job.Variant))
+		f := c.at(cmp.Or(strings.TrimSpace(job.App+" "+job.Variant), "group "+job.Group))
 		names, services := jobPrograms(job)
 		if u := (use{job.App, job.Variant, fmt.Sprintf("%q %q", names, services)}); !seen[u] {
 			seen[u] = true
@@ -70,6 +71,9 @@ func (c *check) jobs(r *prepared) (n int, err error) {
 				return 0, input(err)
 			}
 			of, path := fmt.Sprintf("%s, variant %s", job.App, job.Variant), run.Path(job.Launch.Env)
+			if job.App == "" {
+				of = "group " + job.Group
+			}
 			f.programs(of, names, v.Packages, path)
 			if len(v.Packages) > 0 {
 				f.programs(of, services, v.Packages, path)
@@ -78,6 +82,9 @@ func (c *check) jobs(r *prepared) (n int, err error) {
 			}
 		}
 		f.lack(r.executor.Check(job))
+	}
+	if err := run.CanSteer(r.executor, r.engine); err != nil {
+		return 0, input(err)
 	}
 	d := r.driver()
 	if len(d.Before)+len(d.After) > 0 {
@@ -234,6 +241,9 @@ func programs(a *spec.Application, v *spec.Variant) (names []string) {
 }
 
 func variantOf(e *spec.Ensemble, job *ensemble.Job) (*spec.Variant, error) {
+	if job.App == "" { // a plain command
+		return &spec.Variant{}, nil
+	}
 	i := slices.IndexFunc(e.Spec.Applications, func(a spec.Application) bool { return a.Metadata.Name == job.App })
 	return catalog.Variant(&e.Spec.Applications[i], job.Variant)
 }

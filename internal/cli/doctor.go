@@ -11,7 +11,6 @@ import (
 
 	"github.com/converged-computing/ensemble/run"
 	"github.com/converged-computing/ensemble/run/local"
-	"github.com/converged-computing/ensemble/study"
 	"github.com/spf13/cobra"
 )
 
@@ -78,11 +77,11 @@ func (e *env) diagnose(ctx context.Context, args []string, x *local.Executor) ([
 	if err != nil {
 		return nil, err
 	}
-	plan, err := study.New(ctx, &ens.Spec, "")
-	if err != nil {
+	r := &prepared{ensemble: ens, executor: x}
+	if err := r.prepare(ctx); err != nil {
 		return nil, input(locate(err))
 	}
-	_, err = c.jobs(&prepared{ensemble: ens, plan: plan, executor: x})
+	_, err = c.jobs(r)
 	return c.findings, err
 }
 

@@ -39,13 +39,39 @@ spec:
     success: [{match: '^n \d+$', reason: no number}]
 `
 
+// shortEnsemble runs as many jobs as shortStudy; each of its rules makes some of
+// them, of what jobs print.
+const shortEnsemble = `
+apiVersion: converged-computing.org/v1alpha1
+kind: Ensemble
+metadata: {name: short}
+spec:
+  run: {noise: {wait: 0s}}
+  groups:
+    - {name: first, app: short, count: 10}
+    - {name: second, app: short, count: 2}
+    - {name: third, app: short}
+  rules:
+    - {name: each, on: job-succeed, group: first, repetitions: 10, do: {submit: second, parameters: {n: groups.first.finished}}}
+    - {name: third, on: job-succeed, group: second, repetitions: 100, when: 'job.metrics.n >= 6.0', do: {submit: third, parameters: {n: int(job.metrics.n)}}}
+`
+
 // The promises about kill -9 are tested where they are kept, in run/local; here
 // the whole command line is killed, with all that it does around a run.
 func TestACommandLineThatIsKilledGoesOnAndHasEveryRecordOnce(t *testing.T) {
 	t.Parallel()
+	for name, file := range map[string]string{"study": shortStudy, "ensemble": shortEnsemble} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			killed(t, file)
+		})
+	}
+}
+
+func killed(t *testing.T, file string) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "apps/short/app.yaml"), shortApp)
-	write(t, filepath.Join(dir, "short.yaml"), shortStudy)
+	write(t, filepath.Join(dir, "short.yaml"), file)
 	rng := rand.New(rand.NewPCG(7, 7))
 	kills := 0
 	for {

@@ -44,7 +44,12 @@ all; with -o jsonl they are streamed, one a line.`,
 				return input(locate(err))
 			}
 			w := bufio.NewWriter(e.stdout)
-			if err := writePlan(ctx, w, p, format, all); err != nil {
+			if len(ens.Spec.Study.Sweeps) > 0 {
+				err = writePlan(ctx, w, p, format, all)
+			} else {
+				err = groupListing(&ens.Spec).write(w, format)
+			}
+			if err != nil {
 				return err
 			}
 			return w.Flush()
@@ -54,6 +59,35 @@ all; with -o jsonl they are streamed, one a line.`,
 	c.Flags().BoolVar(&all, "all", false, "list every trial in the table")
 	c.Flags().StringVar(&environment, "environment", "", "only the trials of the environment of that `NAME`")
 	return c
+}
+
+// groupListing shows groups, of an ensemble without a study, and what has them
+// submitted.
+func groupListing(e *spec.EnsembleSpec) *listing {
+	l := &listing{header: []string{"group", "runs", "count", "nodes", "tasks", "cores", "submitted"}, value: e.Groups}
+	for i := range e.Groups {
+		g := &e.Groups[i]
+		runs := strings.TrimSpace(g.App + " " + g.Variant)
+		if g.App == "" {
+			runs = strings.Join(g.Command, " ")
+		}
+		when := "at the start"
+		if len(g.After) > 0 {
+			when = "after " + strings.Join(g.After, ", ")
+		}
+		var rules []string
+		for _, r := range e.Rules {
+			if r.Do.Submit == g.Name {
+				rules = append(rules, r.Name)
+			}
+		}
+		if len(rules) > 0 {
+			when = "by " + strings.Join(rules, ", ")
+		}
+		l.rows = append(l.rows, []string{g.Name, runs, strconv.Itoa(g.Count), strconv.Itoa(g.Nodes), strconv.Itoa(g.Tasks),
+			strconv.Itoa(g.Tasks * g.CoresPerTask), when})
+	}
+	return l
 }
 
 // maxListed is how many trials the table shows without --all.

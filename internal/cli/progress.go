@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -115,6 +116,13 @@ func took(d run.Dir) func(job string, attempt int) (time.Duration, bool) {
 func (p *progress) Event(job *ensemble.Job, e ensemble.Event, s run.Standing) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.total = max(p.total, s.Jobs)
+	if job == nil {
+		if e.Name == ensemble.Decide {
+			p.say(fmt.Sprintf("[%d/%d] %s: %s", s.Settled, p.total, cmp.Or(e.Rule, "ready"), e.Note), true)
+		}
+		return
+	}
 	title := p.titles.of(job)
 	if e.Attempt > 1 || s.Again {
 		title += fmt.Sprintf(", attempt %d", e.Attempt)
@@ -128,7 +136,7 @@ func (p *progress) Event(job *ensemble.Job, e ensemble.Event, s run.Standing) {
 	case ensemble.Start:
 		p.line(e, title)
 	case ensemble.Omit:
-		if !p.enough[job.Cell] {
+		if job.Cell != "" && !p.enough[job.Cell] {
 			p.enough[job.Cell] = true
 			all := *job
 			all.Repetition = 0
@@ -145,6 +153,7 @@ func (p *progress) Event(job *ensemble.Job, e ensemble.Event, s run.Standing) {
 		}
 	}
 	if p.bars != nil {
+		p.all.SetTotal(int64(p.total), false)
 		p.all.SetCurrent(int64(s.Settled))
 		if e.Name == ensemble.Finish {
 			p.end.Store(expected(time.Now(), remaining(s, p.total, time.Since(p.begin))))
@@ -168,6 +177,8 @@ func (p *progress) finished(title string, e ensemble.Event, s run.Standing) stri
 	switch {
 	case s.Again:
 		text += "; it is tried again"
+	case s.Dropped:
+		text += "; it is not tried again"
 	case !e.Status.Settles():
 		text += "; it is tried again when the run goes on (--resume)"
 	}

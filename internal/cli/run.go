@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,7 +61,7 @@ func (e *env) run(ctx context.Context, args []string, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	if r.plan, err = study.New(ctx, &r.ensemble.Spec, r.environment); err != nil {
+	if err := r.prepare(ctx); err != nil {
 		return input(r.locate(err))
 	}
 	self, err := os.Executable()
@@ -88,7 +89,7 @@ func (e *env) run(ctx context.Context, args []string, o runOptions) error {
 		e.say("%s: %s can run on this machine (%d cores); nothing was run", r.ensemble.Metadata.Name, plural(n, "trial"), r.executor.Cores())
 		return nil
 	}
-	return e.carryOut(ctx, r, n)
+	return e.carryOut(ctx, r, r.plan.Len())
 }
 
 // prepared is a run about to begin.
@@ -96,9 +97,11 @@ type prepared struct {
 	ensemble    *spec.Ensemble
 	locate      func(error) error // puts places of the file on faults of the plan
 	environment string
-	path        string  // of the run directory
-	dir         run.Dir // empty until it is made
-	plan        *study.Plan
+	path        string           // of the run directory
+	dir         run.Dir          // empty until it is made
+	plan        *study.Plan      // of the study
+	make        ensemble.Maker   // of groups
+	engine      *ensemble.Engine // of groups and rules
 	executor    *local.Executor
 	titles      titles // of the jobs that were checked
 }
@@ -188,10 +191,49 @@ func same(a, b *spec.Ensemble) bool {
 
 // driver makes the driver of the run.
 func (r *prepared) driver() *run.Driver {
-	policy := r.ensemble.Spec.Study.Run
-	return &run.Driver{
+	study, groups := &r.ensemble.Spec.Study.Run, &r.ensemble.Spec.Run
+	d := &run.Driver{
 		Dir: r.dir, Executor: r.executor, Version: version(),
-		Before: policy.BeforeRun, After: policy.AfterRun,
+		Before: slices.Concat(study.BeforeRun, groups.BeforeRun), After: slices.Concat(study.AfterRun, groups.AfterRun),
+	}
+	if len(r.ensemble.Spec.Groups)+len(r.ensemble.Spec.Rules) > 0 {
+		d.Engine = r.engine
+	}
+	return d
+}
+
+// prepare plans the study and readies groups and rules.
+func (r *prepared) prepare(ctx context.Context) (err error) {
+	if r.plan, err = study.New(ctx, &r.ensemble.Spec, r.environment); err != nil {
+		return err
+	}
+	r.make = study.Maker(ctx, r.ensemble)
+	var faults []spec.Fault
+	if r.engine, faults = ensemble.NewEngine(&r.ensemble.Spec, r.make); len(faults) > 0 {
+		return &spec.FileError{File: "ensemble", Faults: faults}
+	}
+	return nil
+}
+
+// samples are the jobs of the study, and one of each group.
+func (r *prepared) samples() iter.Seq2[*ensemble.Job, error] {
+	return func(yield func(*ensemble.Job, error) bool) {
+		for job, err := range r.plan.Jobs(r.ensemble) {
+			if !yield(job, err) {
+				return
+			}
+		}
+		for i := range r.ensemble.Spec.Groups {
+			g := &r.ensemble.Spec.Groups[i]
+			jobs, err := r.make(g, g.Parameters, 0, 1)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(jobs[0], nil) {
+				return
+			}
+		}
 	}
 }
 
@@ -226,16 +268,41 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 	if err == nil {
 		err = derr
 	}
-	e.say("%s", describeSummary(jobs, summary, records))
+	e.say("%s", describeSummary(max(jobs, summary.Jobs), summary, records))
+	if d.Engine != nil {
+		e.sayEnding(d.Engine)
+	}
 	fmt.Fprintln(e.stdout, r.path)
 	var sig interrupted
 	if errors.As(err, &sig) {
 		e.say("go on with: ensemble run --resume --dir %s", r.path)
 	}
-	if err == nil && summary.Status[ensemble.Succeeded]+summary.Omitted != summary.Jobs {
+	if err == nil && !r.good(summary) {
 		return &codeError{exitFailed, nil} // the summary has said it
 	}
 	return err
+}
+
+// good says whether a run did what it was to: as a rule said that ended it, or all
+// jobs succeeded that were needed.
+func (r *prepared) good(s run.Summary) bool {
+	switch outcome, _ := r.engine.Ended(); outcome {
+	case spec.Success:
+		return true
+	case spec.Failure:
+		return false
+	}
+	return s.Status[ensemble.Succeeded]+s.Omitted == s.Jobs
+}
+
+// sayEnding says what ended the run and what came to nothing.
+func (e *env) sayEnding(g *ensemble.Engine) {
+	if outcome, why := g.Ended(); outcome != "" {
+		e.say("ended with %s: %s", outcome, why)
+	}
+	for _, note := range g.Unused() {
+		e.say("note: %s", note)
+	}
 }
 
 // packages lists those of the variants that the run uses.

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,7 +49,7 @@ func features(job *ensemble.Job) (all []feature) {
 	say("cores", plural(s.CoresPerTask, "core")+" per rank", s.CoresPerTask != s.Threads)
 	say("map", "mapped by "+s.MapBy, s.MapBy != "")
 	say("bind", "bound to "+s.BindTo, s.BindTo != "" && s.BindTo != "none")
-	say("group", "in "+job.Group, job.Group != "")
+	say("group", "in "+job.Group, job.Group != "" && job.App != "")
 	say("repetition", fmt.Sprintf("repetition %d", job.Repetition), job.Repetition > 0)
 	return all
 }
@@ -84,7 +85,7 @@ func (t titles) of(job *ensemble.Job) string {
 	v := t[job.App]
 	head := []string{job.App, job.Variant, job.Problem}
 	if job.App == "" {
-		head[0] = job.ID
+		head[0] = cmp.Or(job.Group, job.ID)
 	}
 	for _, name := range slices.Sorted(maps.Keys(job.Parameters)) {
 		if v == nil || v.untold[name] || job.Problem == "" && v.varies["parameter "+name] {
