@@ -34,6 +34,11 @@ func Records(ctx context.Context, d run.Dir, e *spec.Ensemble) iter.Seq2[Record,
 			yield(Record{}, err)
 			return
 		}
+		omitted, err := omitted(d, e)
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
 		submitted := map[string]time.Time{} // by job; its last submission
 		stop := errors.New("enough")
 		err = d.Events(func(ev ensemble.Event) error {
@@ -55,6 +60,9 @@ func Records(ctx context.Context, d run.Dir, e *spec.Ensemble) iter.Seq2[Record,
 				return err
 			}
 			r.Ensemble = e.Metadata.Name
+			if why, ok := omitted[ev.Job]; ok && ev.Status == ensemble.Cancelled {
+				r.Reason, r.Flags = why, append(r.Flags, notNeeded)
+			}
 			r.Times.Submit = submitted[ev.Job]
 			if !yield(r, nil) {
 				return stop
@@ -72,6 +80,25 @@ type known struct {
 	*spec.Application
 	reader *read.Reader
 }
+
+// omitted says why jobs are not needed any more, which rules of an ensemble cancel
+// while they run.
+func omitted(d run.Dir, e *spec.Ensemble) (map[string]string, error) {
+	why := map[string]string{}
+	if len(e.Spec.Rules) == 0 {
+		return why, nil
+	}
+	err := d.Events(func(ev ensemble.Event) error {
+		if ev.Name == ensemble.Omit {
+			why[ev.Job] = ev.Reason
+		}
+		return nil
+	})
+	return why, err
+}
+
+// notNeeded flags a record of an attempt that was cancelled for good.
+const notNeeded = "not-needed"
 
 // readers gives the applications of an ensemble by name.
 func readers(e *spec.Ensemble) (map[string]known, error) {

@@ -53,6 +53,7 @@ type Record struct {
 	Reason   string          `json:"reason,omitempty"`
 	ExitCode *int            `json:"exit_code,omitempty"`
 	// Flags tell what to know before using the numbers: those of [run.Exit],
+	// not-needed (a rule cancelled the job for good),
 	// unreadable (files of the attempt are missing or broken), no-NAME (a success
 	// without the application's time of that name), no-profile (none of the ranks
 	// that should have been profiled left a profile that can be read),

@@ -22,7 +22,11 @@ type Options struct {
 	Level float64
 }
 
-const flagNoisy = "noisy"
+// The flags that decide how a record is counted.
+const (
+	flagNoisy     = "noisy"
+	flagNotNeeded = "not-needed"
+)
 
 // Build groups records into a report. apps has the applications by name; one
 // that is missing is taken to scale strongly, to have no time of its own and no
@@ -32,6 +36,9 @@ func Build(records []measure.Record, apps map[string]*spec.Application, opts Opt
 		opts.Level = stats.DefaultLevel
 	}
 	records = slices.Clone(records)
+	for i := range records { // a plain command is told by its group
+		records[i].App = cmp.Or(records[i].App, records[i].Group)
+	}
 	slices.SortStableFunc(records, compareRecords)
 	r := &Report{Level: opts.Level}
 	recovered := r.count(records)
@@ -47,7 +54,7 @@ func Build(records []measure.Record, apps map[string]*spec.Application, opts Opt
 		}
 		if rec.Status == ensemble.Succeeded {
 			byApp[rec.App] = append(byApp[rec.App], rec)
-		} else {
+		} else if !slices.Contains(rec.Flags, flagNotNeeded) {
 			r.Failures = append(r.Failures, failure(rec, recovered[i]))
 		}
 		if !rec.Times.Start.IsZero() && rec.Times.Finish.After(rec.Times.Start) {
@@ -125,6 +132,8 @@ func (r *Report) count(records []measure.Record) (recovered []bool) {
 		switch last := records[t.attempts[len(t.attempts)-1]]; {
 		case t.succeeded:
 			r.Counts.Succeeded++
+		case slices.Contains(last.Flags, flagNotNeeded):
+			r.Counts.Unneeded++
 		case last.Status.Settles():
 			r.Counts.Failed++
 		default:

@@ -116,6 +116,9 @@ func newPage(r *Report, meta Meta) *page {
 		{Label: "failed", Value: fmt.Sprint(c.Failed), Class: classIf(c.Failed > 0, "bad")},
 		{Label: "noisy", Value: fmt.Sprint(c.Noisy), Class: classIf(c.Noisy > 0, "warn"), Note: "measurements"},
 	}
+	if c.Unneeded > 0 {
+		p.Tiles = slices.Insert(p.Tiles, 3, tile{Label: "not needed", Value: fmt.Sprint(c.Unneeded), Note: "cancelled by a rule"})
+	}
 	if c.Unfinished > 0 {
 		p.Tiles = slices.Insert(p.Tiles, 3, tile{Label: "not finished", Value: fmt.Sprint(c.Unfinished), Class: "warn", Note: "cancelled or lost"})
 	}

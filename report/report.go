@@ -27,6 +27,8 @@ type Counts struct {
 	Trials   int `json:"trials"`
 	Attempts int `json:"attempts"`
 	// Succeeded counts the trials with an attempt that succeeded. Of the others,
+	// Unneeded are those that a rule cancelled for good.
+	Unneeded int `json:"unneeded,omitempty"`
 	// Unfinished are those whose last attempt was cancelled or lost, which a
 	// resumed run tries again, and Failed the rest.
 	Succeeded  int `json:"succeeded"`

@@ -47,6 +47,9 @@ func (c Counts) text() string {
 		s += fmt.Sprintf(" in %d attempts", c.Attempts)
 	}
 	s += fmt.Sprintf(": %d succeeded, %d failed", c.Succeeded, c.Failed)
+	if c.Unneeded > 0 {
+		s += fmt.Sprintf(", %d not needed", c.Unneeded)
+	}
 	if c.Unfinished > 0 {
 		s += fmt.Sprintf(", %d not finished", c.Unfinished)
 	}

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -138,7 +139,7 @@ func recordListing(records []measure.Record, app func(name string) (*spec.Applic
 			id = fmt.Sprintf("%s/%d", r.Job, r.Attempt)
 		}
 		a, _ := app(r.App)
-		l.rows = append(l.rows, []string{r.App, r.Variant, count(r.Nodes), count(r.Tasks), id, string(r.Status),
+		l.rows = append(l.rows, []string{cmp.Or(r.App, r.Group), r.Variant, count(r.Nodes), count(r.Tasks), id, string(r.Status),
 			strings.Join(r.Flags, ","), mainValues(r, a), r.Reason})
 	}
 	return l

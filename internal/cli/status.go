@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 // jobStatus is one row of status.
 type jobStatus struct {
 	Job     string    `json:"job"`
+	Group   string    `json:"group,omitempty"`
 	App     string    `json:"app,omitempty"`
 	Variant string    `json:"variant,omitempty"`
 	Tasks   int       `json:"tasks,omitempty"`
@@ -40,7 +42,7 @@ func newStatus(e *env) *cobra.Command {
 			}
 			l := &listing{header: []string{"job", "app", "variant", "tasks", "attempt", "state", "since", "reason"}, value: jobs}
 			for _, j := range jobs {
-				l.rows = append(l.rows, []string{j.Job, j.App, j.Variant, count(j.Tasks), count(j.Attempt), j.State,
+				l.rows = append(l.rows, []string{j.Job, cmp.Or(j.App, j.Group), j.Variant, count(j.Tasks), count(j.Attempt), j.State,
 					j.Since.Local().Format(time.DateTime), j.Reason})
 			}
 			return l.write(e.stdout, format)
@@ -66,6 +68,7 @@ func statusOf(dir run.Dir) ([]jobStatus, error) {
 			jobs = append(jobs, jobStatus{Job: ev.Job})
 			var job ensemble.Job
 			if err := run.ReadJSON(dir.Attempt(ev.Job, ev.Attempt)+"/"+run.JobFile, &job); err == nil {
+				jobs[i].Group = job.Group
 				jobs[i].App, jobs[i].Variant, jobs[i].Tasks = job.App, job.Variant, job.Shape.Tasks
 			}
 		}
