@@ -24,14 +24,14 @@ func fileOf(t *testing.T, body string) *spec.EnsembleSpec {
 	return &doc.Object.(*spec.Ensemble).Spec
 }
 
-// make names jobs by their group and number, from 1: a/1.
+// make names jobs by their group and number, from 1: a-1.
 func makeJobs(g *spec.Group, parameters map[string]spec.Value, serial, count int) ([]*ensemble.Job, error) {
 	if x, ok := parameters["x"]; ok && x == spec.Of(13) {
 		return nil, fmt.Errorf("x is 13")
 	}
 	jobs := make([]*ensemble.Job, count)
 	for i := range jobs {
-		jobs[i] = &ensemble.Job{ID: fmt.Sprintf("%s/%d", g.Name, serial+i+1), Group: g.Name, Parameters: parameters, Shape: ensemble.Shape{Nodes: g.Nodes}}
+		jobs[i] = &ensemble.Job{ID: fmt.Sprintf("%s-%d", g.Name, serial+i+1), Group: g.Name, Parameters: parameters, Shape: ensemble.Shape{Nodes: g.Nodes}}
 	}
 	return jobs, nil
 }
@@ -45,7 +45,7 @@ func engine(t *testing.T, body string) *ensemble.Engine {
 	return g
 }
 
-// happened reads "12 finish a/1 succeeded rate=3" as an event 12 s after the run
+// happened reads "12 finish a-1 succeeded rate=3" as an event 12 s after the run
 // began.
 func happened(t *testing.T, text string) ensemble.Event {
 	t.Helper()
@@ -97,7 +97,7 @@ func TestRulesDecide(t *testing.T) {
 	const two = "  groups: [{name: a, command: [a], count: 2}, {name: b, command: [b]}]\n  rules:\n  - {name: begin, on: start, do: {submit: a}}\n"
 	begin := "0 run-start: begin: submit 2 jobs of a"
 	own := "0 run-start: : submit 1 job of b" // which no rule submits
-	both := slices.Concat([]string{"0 run-start"}, through(1, "a/1", "succeeded"), through(2, "a/2", "failed"))
+	both := slices.Concat([]string{"0 run-start"}, through(1, "a-1", "succeeded"), through(2, "a-2", "failed"))
 	for _, c := range []struct {
 		name, body string
 		events     []string
@@ -106,59 +106,59 @@ func TestRulesDecide(t *testing.T) {
 		{"groups that no rule submits are submitted at the start", "  groups: [{name: a, command: [a], count: 2}, {name: b, command: [b]}]\n",
 			[]string{"0 run-start"}, []string{"0 run-start: : submit 2 jobs of a", "0 run-start: : submit 1 job of b"}},
 		{"a group comes after others", "  groups: [{name: b, command: [b], after: [a]}, {name: a, command: [a], count: 2}]\n",
-			slices.Concat([]string{"0 run-start"}, through(1, "a/1", "succeeded"), through(2, "a/2", "succeeded")),
-			[]string{"0 run-start: : submit 2 jobs of a", "5 finish a/2 succeeded: : submit 1 job of b"}},
+			slices.Concat([]string{"0 run-start"}, through(1, "a-1", "succeeded"), through(2, "a-2", "succeeded")),
+			[]string{"0 run-start: : submit 2 jobs of a", "5 finish a-2 succeeded: : submit 1 job of b"}},
 		{"a group does not come after one that failed", "  groups: [{name: b, command: [b], after: [a]}, {name: a, command: [a], count: 2}]\n",
 			both, []string{"0 run-start: : submit 2 jobs of a"}},
 		{"a rule is carried out once", two + "  - {name: more, on: job-finish, do: {submit: b}}\n", both,
-			[]string{begin, "4 finish a/1 succeeded: more: submit 1 job of b"}},
+			[]string{begin, "4 finish a-1 succeeded: more: submit 1 job of b"}},
 		{"or as often as it says", two + "  - {name: more, on: job-finish, repetitions: 3, do: {submit: b}}\n", both,
-			[]string{begin, "4 finish a/1 succeeded: more: submit 1 job of b", "5 finish a/2 failed: more: submit 1 job of b"}},
+			[]string{begin, "4 finish a-1 succeeded: more: submit 1 job of b", "5 finish a-2 failed: more: submit 1 job of b"}},
 		{"success and failure are told apart", two + "  - {on: job-succeed, do: {submit: b}}\n  - {on: job-fail, do: {finish: failure}}\n", both,
-			[]string{begin, "4 finish a/1 succeeded: rule-2: submit 1 job of b", "5 finish a/2 failed: rule-3: finish with failure"}},
+			[]string{begin, "4 finish a-1 succeeded: rule-2: submit 1 job of b", "5 finish a-2 failed: rule-3: finish with failure"}},
 		{"events of other groups pass", two + "  - {on: job-start, group: b, do: {submit: b}}\n  - {on: job-submit, group: a, do: {submit: b}}\n", both,
-			[]string{begin, "1 submit a/1: rule-3: submit 1 job of b"}},
+			[]string{begin, "1 submit a-1: rule-3: submit 1 job of b"}},
 		{"a condition over counts", two + "  - {on: metric, when: 'groups[\"a\"].finished >= 2', do: {submit: b}}\n", both,
-			[]string{begin, "5 finish a/2 failed: rule-2: submit 1 job of b"}},
+			[]string{begin, "5 finish a-2 failed: rule-2: submit 1 job of b"}},
 		{"a count that is skipped is met all the same", two + "  - {on: heartbeat, when: 'groups.a.finished > 0', do: {submit: b}}\n  heartbeat: 1m\n", append(slices.Clone(both), "9 heartbeat"),
 			[]string{begin, "9 heartbeat: rule-2: submit 1 job of b"}},
 		{"a condition over times", two + "  - {on: metric, when: 'groups.a.runTime.mean == 2.0 && groups.a.pendingTime.max == 3.0', do: {submit: b}}\n", both,
-			[]string{begin, "3 start a/2: rule-2: submit 1 job of b"}},
+			[]string{begin, "3 start a-2: rule-2: submit 1 job of b"}},
 		{"a condition over metrics", two + "  - {on: job-finish, when: 'job.metrics.rate > 2.5', repetitions: 9, do: {submit: b}}\n  - {on: metric, when: 'groups.a.metrics.rate.median == 2.5', do: {finish: success}}\n",
-			[]string{"0 run-start", "1 start a/1", "2 start a/2", "3 finish a/1 succeeded rate=2", "4 finish a/2 succeeded rate=3"},
-			[]string{begin, "4 finish a/2 succeeded rate=3: rule-2: submit 1 job of b", "4 finish a/2 succeeded rate=3: rule-3: finish with success"}},
+			[]string{"0 run-start", "1 start a-1", "2 start a-2", "3 finish a-1 succeeded rate=2", "4 finish a-2 succeeded rate=3"},
+			[]string{begin, "4 finish a-2 succeeded rate=3: rule-2: submit 1 job of b", "4 finish a-2 succeeded rate=3: rule-3: finish with success"}},
 		{"what has no value yet does not hold", two + "  - {on: metric, when: 'groups.a.runTime.mean < 100.0', do: {submit: b}}\n", both,
-			[]string{begin, "4 finish a/1 succeeded: rule-2: submit 1 job of b"}},
+			[]string{begin, "4 finish a-1 succeeded: rule-2: submit 1 job of b"}},
 		{"a rule lets events pass", two + "  - {on: job-start, repetitions: 9, backoff: 1, do: {submit: b}}\n",
-			[]string{"0 run-start", "1 start a/1", "2 start a/2", "3 start b/1"},
-			[]string{begin, "1 start a/1: rule-2: submit 1 job of b", "3 start b/1: rule-2: submit 1 job of b"}},
+			[]string{"0 run-start", "1 start a-1", "2 start a-2", "3 start b-1"},
+			[]string{begin, "1 start a-1: rule-2: submit 1 job of b", "3 start b-1: rule-2: submit 1 job of b"}},
 		{"a rule rests", two + "  - {on: heartbeat, repetitions: 9, coolDown: 10s, do: {submit: b}}\n  heartbeat: 5s\n",
 			[]string{"0 run-start", "5 heartbeat", "10 heartbeat", "15 heartbeat", "24 heartbeat", "26 heartbeat"},
 			[]string{begin, "5 heartbeat: rule-2: submit 1 job of b", "15 heartbeat: rule-2: submit 1 job of b", "26 heartbeat: rule-2: submit 1 job of b"}},
 		{"once for a job", two + "  - {on: metric, when: 'true', oncePerJob: true, repetitions: 9, do: {urgency: {group: b, value: 20}}}\n", both,
-			[]string{own, begin, "1 submit a/1: rule-2: urgency 20 for b", "2 submit a/2: rule-2: urgency 20 for b"}},
+			[]string{own, begin, "1 submit a-1: rule-2: urgency 20 for b", "2 submit a-2: rule-2: urgency 20 for b"}},
 		{"a number is computed", two + "  - {on: job-start, do: {submit: b, count: 'groups.a.pending + 2'}}\n",
-			[]string{"0 run-start", "1 start a/1"}, []string{begin, "1 start a/1: rule-2: submit 3 jobs of b"}},
-		{"a group is cancelled", two + "  - {on: job-start, do: {cancel: a}}\n  - {on: job-start, do: {submit: a}}\n", []string{"0 run-start", "1 start a/1"},
-			[]string{own, begin, "1 start a/1: rule-2: cancel 2 jobs of a", "1 start a/1: rule-3: submit 2 jobs of a"}},
-		{"a group that was stopped is not submitted", two + "  - {on: job-start, do: {stop: a}}\n  - {on: job-start, do: {submit: a}}\n", []string{"0 run-start", "1 start a/1"},
-			[]string{own, begin, "1 start a/1: rule-2: cancel 2 jobs of a", "1 start a/1: rule-3: submit nothing of a, which was stopped"}},
+			[]string{"0 run-start", "1 start a-1"}, []string{begin, "1 start a-1: rule-2: submit 3 jobs of b"}},
+		{"a group is cancelled", two + "  - {on: job-start, do: {cancel: a}}\n  - {on: job-start, do: {submit: a}}\n", []string{"0 run-start", "1 start a-1"},
+			[]string{own, begin, "1 start a-1: rule-2: cancel 2 jobs of a", "1 start a-1: rule-3: submit 2 jobs of a"}},
+		{"a group that was stopped is not submitted", two + "  - {on: job-start, do: {stop: a}}\n  - {on: job-start, do: {submit: a}}\n", []string{"0 run-start", "1 start a-1"},
+			[]string{own, begin, "1 start a-1: rule-2: cancel 2 jobs of a", "1 start a-1: rule-3: submit nothing of a, which was stopped"}},
 		{"nodes come and go", two + "  - {on: job-start, do: {grow: nodes * 2}}\n  - {on: job-finish, do: {shrink: '1'}}\n", both,
-			[]string{own, begin, "2 start a/1: rule-2: grow by 2 nodes", "4 finish a/1 succeeded: rule-3: shrink by 1 node"}},
+			[]string{own, begin, "2 start a-1: rule-2: grow by 2 nodes", "4 finish a-1 succeeded: rule-3: shrink by 1 node"}},
 		{"nothing follows the end", two + "  - {on: job-start, do: {finish: success}}\n  - {on: job-start, repetitions: 9, do: {submit: b}}\n", both,
-			[]string{begin, "2 start a/1: rule-2: finish with success"}},
+			[]string{begin, "2 start a-1: rule-2: finish with success"}},
 		{"a job that is tried again has not finished", "  run: {retries: 1}\n" + two + "  - {on: job-finish, do: {submit: b}}\n",
-			[]string{"0 run-start", "1 start a/1", "2 finish a/1 failed", "3 start a/1", "4 finish a/1 failed"},
-			[]string{begin, "4 finish a/1 failed: rule-2: submit 1 job of b"}},
-		{"a lost attempt is no end", two + "  - {on: job-finish, do: {submit: b}}\n", []string{"0 run-start", "1 start a/1", "2 finish a/1 lost", "3 finish a/1 cancelled"},
+			[]string{"0 run-start", "1 start a-1", "2 finish a-1 failed", "3 start a-1", "4 finish a-1 failed"},
+			[]string{begin, "4 finish a-1 failed: rule-2: submit 1 job of b"}},
+		{"a lost attempt is no end", two + "  - {on: job-finish, do: {submit: b}}\n", []string{"0 run-start", "1 start a-1", "2 finish a-1 lost", "3 finish a-1 cancelled"},
 			[]string{begin}},
-		{"a job that is left out counts as cancelled", two + "  - {on: metric, when: groups.a.cancelled == 1, do: {submit: b}}\n", []string{"0 run-start", "1 omit a/1"},
-			[]string{begin, "1 omit a/1: rule-2: submit 1 job of b"}},
+		{"a job that is left out counts as cancelled", two + "  - {on: metric, when: groups.a.cancelled == 1, do: {submit: b}}\n", []string{"0 run-start", "1 omit a-1"},
+			[]string{begin, "1 omit a-1: rule-2: submit 1 job of b"}},
 		{"a limit of jobs", two + "  - {on: job-submit, repetitions: 9, do: {submit: b, count: '2'}}\n  limits: {jobs: 4}\n", both,
-			[]string{begin, "1 submit a/1: rule-2: submit 2 jobs of b", "2 submit a/2: rule-2: finish with failure: the limit of 4 jobs"}},
-		{"a limit of time", two + "  limits: {time: 4s}\n", both, []string{own, begin, "4 finish a/1 succeeded: : finish with failure: the limit of 4s"}},
+			[]string{begin, "1 submit a-1: rule-2: submit 2 jobs of b", "2 submit a-2: rule-2: finish with failure: the limit of 4 jobs"}},
+		{"a limit of time", two + "  limits: {time: 4s}\n", both, []string{own, begin, "4 finish a-1 succeeded: : finish with failure: the limit of 4s"}},
 		{"a limit of node-hours", "  limits: {nodeHours: 0.001}\n" + strings.Replace(two, "command: [a]", "command: [a], nodes: 2", 1),
-			[]string{"0 run-start", "1 start a/1", "1.5 start a/2", "2 heartbeat", "2.2 heartbeat"},
+			[]string{"0 run-start", "1 start a-1", "1.5 start a-2", "2 heartbeat", "2.2 heartbeat"},
 			[]string{own, begin, "2.2 heartbeat: : finish with failure: the limit of 0.001 node-hours"}},
 		{"a second session is no start", two, []string{"0 run-start", "0 run-finish", "9 run-start"}, []string{own, begin}},
 		{"time between sessions does not count", two + "  limits: {time: 5s}\n", []string{"0 run-start", "2 run-finish", "100 run-start", "102 heartbeat", "103 heartbeat"},

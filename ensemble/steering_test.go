@@ -20,7 +20,7 @@ func TestParametersAreComputed(t *testing.T) {
 	t.Parallel()
 	g := engine(t, steered+"  - {on: job-finish, repetitions: 5, do: {submit: b, parameters: {x: 'int(job.metrics.rate) + 1'}}}\n")
 	g.Apply(happened(t, "0 run-start"))
-	actions := g.Apply(happened(t, "1 finish a/1 succeeded rate=6"))
+	actions := g.Apply(happened(t, "1 finish a-1 succeeded rate=6"))
 	if len(actions) != 1 || actions[0].Note != "submit 1 job of b x=7" {
 		t.Fatalf("got %+v, want one submission", actions)
 	}
@@ -48,7 +48,7 @@ func TestWhatCameToNothingIsNamed(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			g := engine(t, steered+c.rules)
-			for _, text := range []string{"0 run-start", "1 start a/1", "2 finish a/1 succeeded"} {
+			for _, text := range []string{"0 run-start", "1 start a-1", "2 finish a-1 succeeded"} {
 				g.Apply(happened(t, text))
 			}
 			if got := g.Unused(); !strings.HasPrefix(strings.Join(got, "\n"), strings.Join(c.want, "\n")) || len(got) > len(c.want)+1 {
@@ -57,7 +57,7 @@ func TestWhatCameToNothingIsNamed(t *testing.T) {
 		})
 	}
 	g := engine(t, "  groups: [{name: a, command: [a]}, {name: b, command: [b], after: [a]}]\n")
-	for _, text := range []string{"0 run-start", "1 start a/1", "2 finish a/1 failed"} {
+	for _, text := range []string{"0 run-start", "1 start a-1", "2 finish a-1 failed"} {
 		g.Apply(happened(t, text))
 	}
 	if diff := cmp.Diff([]string{"group b was never submitted: it comes after groups that did not succeed"}, g.Unused()); diff != "" {
@@ -79,8 +79,8 @@ func TestTheEngineSaysWhenItWantsToBeWoken(t *testing.T) {
 		{"at the next heartbeat", "  heartbeat: 7s\n  rules: [{on: heartbeat, repetitions: 2, do: {submit: a}}]\n", []string{"0 run-start", "7 heartbeat"}, 14, true},
 		{"when no rule waits for it any more", "  heartbeat: 7s\n  rules: [{on: heartbeat, do: {submit: a}}]\n", []string{"0 run-start", "7 heartbeat"}, 14, false},
 		{"after a gap between sessions", "  limits: {time: 90s}\n  rules: []\n", []string{"0 run-start", "10 run-finish", "110 run-start"}, 190, false},
-		{"when its node-hours are used up", "  limits: {nodeHours: 0.01}\n  rules: []\n", []string{"0 run-start", "5 start a/1"}, 41, false},
-		{"not for node-hours when nothing runs", "  limits: {nodeHours: 0.01}\n  rules: []\n", []string{"0 run-start", "5 start a/1", "9 finish a/1 succeeded"}, 86400, false},
+		{"when its node-hours are used up", "  limits: {nodeHours: 0.01}\n  rules: []\n", []string{"0 run-start", "5 start a-1"}, 41, false},
+		{"not for node-hours when nothing runs", "  limits: {nodeHours: 0.01}\n  rules: []\n", []string{"0 run-start", "5 start a-1", "9 finish a-1 succeeded"}, 86400, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -127,7 +127,7 @@ func TestAnExpressionThatCostsTooMuchEnds(t *testing.T) {
 	t.Parallel()
 	list := "[" + strings.Repeat("1,", 60) + "1]"
 	g := engine(t, steered+"  - {on: metric, when: '"+list+".all(a, "+list+".all(b, "+list+".all(c, a == b)))', do: {submit: b}}\n")
-	for _, text := range []string{"0 run-start", "1 start a/1"} {
+	for _, text := range []string{"0 run-start", "1 start a-1"} {
 		g.Apply(happened(t, text))
 	}
 	if notes := g.Unused(); len(notes) != 1 || !strings.Contains(notes[0], "cost limit") {
