@@ -65,6 +65,20 @@ func Decode(file string, data []byte) (*Document, error) {
 	return d, d.Fail(nil)
 }
 
+// Parse reads a YAML file of another format than this module's: mappings, lists,
+// strings, booleans, nil for nothing, and json.Number. The document has no object;
+// its At says where a value stood and its Fail puts places on faults.
+//
+// The error is a *FileError.
+func Parse(file string, data []byte) (any, *Document, error) {
+	value, t := parse(data)
+	d := &Document{File: file, positions: t.positions}
+	if err := d.Fail(t.faults); err != nil {
+		return nil, nil, err
+	}
+	return value, d, nil
+}
+
 // unreported leaves out faults on or around a field that was reported already,
 // which say nothing new. Around a kind or type is all that it decides about.
 func (d *Document) unreported(faults []Fault) (fresh []Fault) {
@@ -86,14 +100,14 @@ func (d *Document) unreported(faults []Fault) (fresh []Fault) {
 func newObject(doc any) (Object, *Fault) {
 	m, ok := doc.(map[string]any)
 	if !ok {
-		f := Faultf("", "got %s, want apiVersion, kind, metadata and spec", describe(doc))
+		f := Faultf("", "got %s, want apiVersion, kind, metadata and spec", Describe(doc))
 		return nil, &f
 	}
 	kind, ok := m["kind"].(string)
 	if !ok {
 		f := Faultf("kind", "missing; want %s", OneOf(kinds()))
 		if got, given := m["kind"]; given {
-			f = Faultf("kind", "got %s, want %s", describe(got), OneOf(kinds()))
+			f = Faultf("kind", "got %s, want %s", Describe(got), OneOf(kinds()))
 		}
 		return nil, &f
 	}
@@ -159,8 +173,8 @@ func (d *Document) locate(f *Fault) {
 	f.Line, f.Column = d.At(f.Path)
 }
 
-// describe names a value's type for a message.
-func describe(v any) string {
+// Describe says what a decoded value is, for a message: got the string "x".
+func Describe(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return "nothing"

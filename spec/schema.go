@@ -116,7 +116,7 @@ func leaves(e *jsonschema.ValidationError) []*jsonschema.ValidationError {
 
 // explain says what a value is and what would be right.
 func explain(e *jsonschema.ValidationError, value any) string {
-	got := describe(value)
+	got := Describe(value)
 	switch k := e.ErrorKind.(type) {
 	case *kind.Type:
 		want := wantTypes(k.Want)
