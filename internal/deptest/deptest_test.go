@@ -39,6 +39,7 @@ var rules = []struct {
 	{"measure", []string{"spec", "stats", "ensemble", "catalog/read", "run", "measure/mpi"}, "reads run directories"},
 	{"pattern", []string{"spec", "stats", "catalog/read", "ensemble", "measure"}, "fits records, and points from anywhere"},
 	{"report", []string{"spec", "stats", "catalog/read", "ensemble", "run", "measure", "measure/mpi"}, "shows records"},
+	{"convert", []string{"spec"}, "files in, files out: what others wrote becomes what spec reads"},
 	{"internal/cli", []string{"*"}, "last: the door to all of them"},
 	{"internal/deptest", nil, "tests only"},
 	{"cmd/ensemble", []string{"internal/cli"}, "a main hands over at once"},
