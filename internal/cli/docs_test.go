@@ -7,11 +7,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/converged-computing/ensemble/spec"
+	"github.com/google/go-cmp/cmp"
 )
 
 // blocks gives the code blocks of a language in a Markdown file.
@@ -31,6 +31,19 @@ func blocks(t *testing.T, file, language string) (all []string) {
 	return all
 }
 
+// copied gives a directory with copies of trees of the project, for commands that
+// leave something behind.
+func copied(t *testing.T, trees ...string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, tree := range trees {
+		if err := os.CopyFS(filepath.Join(dir, tree), os.DirFS(filepath.Join("..", "..", tree))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
 // TestCommandsOfTheReadmeWork runs them one after another in a copy of what
 // they name. make is left to the end-to-end tests: this runs under it.
 func TestCommandsOfTheReadmeWork(t *testing.T) {
@@ -38,14 +51,8 @@ func TestCommandsOfTheReadmeWork(t *testing.T) {
 	if _, err := exec.LookPath("lmp"); err != nil {
 		t.Skip("lmp is not installed: apt-get install lammps")
 	}
-	root, dir := filepath.Join("..", ".."), t.TempDir()
-	for _, tree := range []string{"examples", "catalog/testdata"} {
-		if err := os.CopyFS(filepath.Join(dir, tree), os.DirFS(filepath.Join(root, tree))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	n := 0
-	for _, block := range blocks(t, filepath.Join(root, "README.md"), "sh") {
+	dir, n := copied(t, "examples", "catalog/testdata"), 0
+	for _, block := range blocks(t, "../../README.md", "sh") {
 		for line := range strings.Lines(block) {
 			if strings.HasPrefix(line, "make ") || strings.HasPrefix(line, "export PATH=") {
 				continue
@@ -63,14 +70,33 @@ func TestCommandsOfTheReadmeWork(t *testing.T) {
 
 func TestCommandsOfTheDocumentsWork(t *testing.T) {
 	t.Parallel()
-	for _, block := range slices.Concat(blocks(t, "../../docs/patterns.md", "sh"), blocks(t, "../../docs/profiles.md", "sh")) {
-		for line := range strings.Lines(block) {
-			cmd := exec.Command("sh", "-e", "-c", line)
-			cmd.Dir = filepath.Join("..", "..")
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Errorf("%s: %v\n%s", strings.TrimSpace(line), err, out)
+	dir := copied(t, "examples", "catalog/read/testdata")
+	for _, document := range []string{"patterns", "profiles", "ensemble-python"} {
+		for _, block := range blocks(t, "../../docs/"+document+".md", "sh") {
+			for line := range strings.Lines(block) {
+				cmd := exec.Command("sh", "-e", "-c", line)
+				cmd.Dir = dir
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Errorf("%s: %v\n%s", strings.TrimSpace(line), err, out)
+				}
 			}
 		}
+	}
+}
+
+// TestTheDocumentShowsWhatAFileBecomes converts the example before and wants the
+// one after.
+func TestTheDocumentShowsWhatAFileBecomes(t *testing.T) {
+	t.Parallel()
+	examples := blocks(t, "../../docs/ensemble-python.md", "yaml")
+	file := filepath.Join(t.TempDir(), "hello-world.yaml")
+	write(t, file, examples[0])
+	got, err := exec.Command("ensemble", "convert", file).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(examples[1], string(got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/converged-computing/ensemble/convert"
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/measure"
 	"github.com/converged-computing/ensemble/run"
@@ -158,7 +159,7 @@ func (r *prepared) choose() error {
 	return nil
 }
 
-// resolve reads a Study or Ensemble file. The function that it gives puts
+// resolve reads a Study or Ensemble file, or one of another format. The function that it gives puts
 // places of the file on faults that show only in the plan.
 func (e *env) resolve(ctx context.Context, file string) (*spec.Ensemble, func(error) error, error) {
 	data, err := os.ReadFile(file)
@@ -166,6 +167,13 @@ func (e *env) resolve(ctx context.Context, file string) (*spec.Ensemble, func(er
 		return nil, nil, input(fmt.Errorf("reading the study: %w", err))
 	}
 	doc, err := spec.Decode(file, data)
+	if doc == nil && convert.IsEnsemblePython(data) {
+		var ens *spec.Ensemble
+		if ens, err = e.ensemblePython(file, data); err == nil {
+			ens.Default()
+			doc = &spec.Document{File: file, Object: ens}
+		}
+	}
 	if doc == nil {
 		return nil, nil, err
 	}

@@ -3,13 +3,19 @@
 package cli_test
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/internal/cli"
+	"github.com/converged-computing/ensemble/run"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -25,7 +31,13 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits,
+			"exits":     exits,
+			"decisions": decisions,
+		},
+		Setup: func(e *testscript.Env) error {
+			examples, err := filepath.Abs("../../examples/ensemble-python")
+			e.Setenv("EXAMPLES", examples)
+			return err
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
@@ -39,6 +51,21 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	err := ts.Exec(args[1], args[2:]...)
 	if got := exitCodeOf(err); got != args[0] {
 		ts.Fatalf("got exit code %s (%v), want %s", got, err, args[0])
+	}
+}
+
+// decisions prints what the journal of a run says was decided, and by which rule:
+// decisions RUN.
+func decisions(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: decisions RUN")
+	}
+	for line := range strings.Lines(ts.ReadFile(filepath.Join(args[0], run.JournalFile))) {
+		var e ensemble.Event
+		ts.Check(json.Unmarshal([]byte(line), &e))
+		if e.Name == ensemble.Decide {
+			fmt.Fprintf(ts.Stdout(), "%s: %s\n", e.Rule, e.Note)
+		}
 	}
 }
 
