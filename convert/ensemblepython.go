@@ -152,7 +152,7 @@ func (c *converter) readLogging(top object) {
 		c.note(at.Key("heartbeat"), "it is %d s, as there where a rule grows or shrinks", heartbeatOfScaling)
 	}
 	if c.spec.Heartbeat > 0 && slices.ContainsFunc(c.rules, func(r rule) bool { return r.on == spec.OnMetric }) {
-		c.note(at.Key("heartbeat"), "rules on metric are looked at when a job is submitted, starts or ends, and the time of a job that waits counts once it starts; there a heartbeat does both as well")
+		c.note(at.Key("heartbeat"), "the pending time of a job counts once it starts; there a heartbeat adds what jobs have waited so far, which is waiting here")
 	}
 }
 

@@ -206,7 +206,7 @@ logging: {debug: true, heartbeat: 0}
 `, `f.yaml:3:3: jobs[1]: it is left out: no rule submits it, and here such a group would begin at once
 f.yaml:8:11: logging.debug: every event is in journal.jsonl of the run directory
 f.yaml:8:24: logging.heartbeat: it is 60 s, as there where a rule grows or shrinks
-f.yaml:8:24: logging.heartbeat: rules on metric are looked at when a job is submitted, starts or ends, and the time of a job that waits counts once it starts; there a heartbeat does both as well
+f.yaml:8:24: logging.heartbeat: the pending time of a job counts once it starts; there a heartbeat adds what jobs have waited so far, which is waiting here
 `},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -74,15 +74,27 @@ func (g *Engine) Reads(all map[string]float64) (read map[string]float64) {
 	return read
 }
 
-// Wants lists what rules do that not every executor can: grow, shrink, urgency.
-func (g *Engine) Wants() (wants []string) {
-	for _, r := range g.rules {
-		for what, wanted := range map[string]bool{"grow": r.grow != nil, "shrink": r.shrink != nil, "urgency": r.Do.Urgency != nil} {
-			if wanted && !slices.Contains(wants, what) {
-				wants = append(wants, what)
-			}
+// Want is what a rule does that not every executor can: grow, shrink or urgency.
+type Want struct {
+	Rule, What string
+	At         spec.Path // in the file
+}
+
+// Wants lists them in the order of the file.
+func (g *Engine) Wants() (wants []Want) {
+	for i, r := range g.rules {
+		what := ""
+		switch {
+		case r.grow != nil:
+			what = "grow"
+		case r.shrink != nil:
+			what = "shrink"
+		case r.Do.Urgency != nil:
+			what = "urgency"
+		default:
+			continue
 		}
+		wants = append(wants, Want{r.Name, what, spec.Path("spec").Key("rules").Index(i).Key("do").Key(what)})
 	}
-	slices.Sort(wants)
 	return wants
 }

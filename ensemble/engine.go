@@ -162,7 +162,7 @@ func (g *Engine) take(e Event) (o *occurrence, first bool) {
 	case Heartbeat:
 		g.beat++
 		g.beaten = e.Time
-		o.triggers = []spec.Trigger{spec.OnHeartbeat}
+		o.triggers = []spec.Trigger{spec.OnHeartbeat, spec.OnMetric}
 		return o, false
 	}
 	f := g.follows[e.Job]

@@ -172,7 +172,7 @@ func checkPath(path []string, groups []string) string {
 			return ""
 		}
 		name := path[0]
-		if p, ok := field("field of a group", append(slices.Clone(counts), "runTime", "pendingTime", "metrics")); !ok {
+		if p, ok := field("field of a group", append(slices.Clone(counts), "runTime", "pendingTime", "waiting", "metrics")); !ok {
 			return p
 		}
 		if slices.Contains(counts, name) || len(path) == 0 {

@@ -34,7 +34,7 @@ func (v *view) ResolveName(name string) (any, bool) {
 			if t == nil {
 				return nil
 			}
-			return t.view()
+			return t.view(v.waiting(group))
 		}), true
 	case "job":
 		return v.event.view(), true
@@ -48,7 +48,20 @@ func (v *view) ResolveName(name string) (any, bool) {
 	return nil, false
 }
 
-func (t *tally) view() ref.Val {
+// waiting are the seconds that each pending job of a group has waited so far.
+func (v *view) waiting(group string) func() *stats.Stream {
+	return func() *stats.Stream {
+		s := new(stats.Stream)
+		for _, f := range v.follows {
+			if f.group == group && !f.running {
+				s.Add(max(0, v.event.time.Sub(f.asked).Seconds()))
+			}
+		}
+		return s
+	}
+}
+
+func (t *tally) view(waiting func() *stats.Stream) ref.Val {
 	return lazy(func(field string) ref.Val {
 		switch field {
 		case "submitted":
@@ -69,6 +82,8 @@ func (t *tally) view() ref.Val {
 			return streamView(&t.runTime)
 		case "pendingTime":
 			return streamView(&t.pendingTime)
+		case "waiting":
+			return streamView(waiting())
 		case "metrics":
 			return lazy(func(name string) ref.Val { return streamView(t.metrics[name]) })
 		}

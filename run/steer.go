@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/spec"
 )
 
 // replay takes in an event of an earlier session. What the engine decided then is
@@ -176,17 +177,16 @@ func (r *session) read(all map[string]float64) map[string]float64 {
 	return r.Engine.Reads(all)
 }
 
-// CanSteer says whether an executor can do all that rules want; the error names
-// what it cannot.
-func CanSteer(x Executor, g *ensemble.Engine) error {
+// CanSteer lists the rules that want what an executor cannot do.
+func CanSteer(x Executor, g *ensemble.Engine) (faults []spec.Fault) {
 	_, resizes := x.(Resizer)
 	_, urges := x.(Prioritizer)
 	for _, want := range g.Wants() {
-		if can := resizes; want == "urgency" && !urges || want != "urgency" && !can {
-			return fmt.Errorf("a rule wants %s, which this executor cannot do", want)
+		if can := resizes; want.What == "urgency" && !urges || want.What != "urgency" && !can {
+			faults = append(faults, spec.Faultf(want.At, "rule %s wants %s, which this executor cannot do", want.Rule, want.What))
 		}
 	}
-	return nil
+	return faults
 }
 
 // conclude ends a run that a rule or a limit has ended: nothing more is submitted,

@@ -12,6 +12,7 @@ import (
 	"github.com/converged-computing/ensemble/run"
 	"github.com/converged-computing/ensemble/run/runtest"
 	"github.com/converged-computing/ensemble/spec"
+	"github.com/google/go-cmp/cmp"
 )
 
 // steering makes the engine of an ensemble whose groups run the command true, or
@@ -178,7 +179,8 @@ func TestASteeredRunGoesOn(t *testing.T) {
 func TestAnExecutorThatCannotGrowIsNamed(t *testing.T) {
 	t.Parallel()
 	g := steering(t, "  groups: [{name: a, command: [\"true\"]}]\n  rules: [{on: start, do: {grow: '1'}}]\n")
-	if err := run.CanSteer(new(runtest.Executor), g); err == nil || err.Error() != "a rule wants grow, which this executor cannot do" {
-		t.Errorf("got %v, want a word about growing", err)
+	want := []spec.Fault{{Path: "spec.rules[0].do.grow", Message: "rule rule-1 wants grow, which this executor cannot do"}}
+	if diff := cmp.Diff(want, run.CanSteer(new(runtest.Executor), g)); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
 	}
 }

@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
+
+// minHeartbeat keeps a run from being busy with its heart.
+const minHeartbeat = Duration(time.Millisecond)
 
 // Check lists the faults that the schema cannot express.
 func (e *Ensemble) Check() (faults []Fault) {
@@ -26,6 +30,9 @@ func (e *Ensemble) Check() (faults []Fault) {
 		faults = append(faults, s.Study.check(spec.Key("study"))...)
 	} else if len(s.Groups) == 0 {
 		add(spec.Key("groups"), "missing; want groups, or a study")
+	}
+	if 0 < s.Heartbeat && s.Heartbeat < minHeartbeat || s.Heartbeat < 0 {
+		add(spec.Key("heartbeat"), "got %v, want 1ms at least", time.Duration(s.Heartbeat))
 	}
 	faults = append(faults, s.Run.check(spec.Key("run"))...)
 	names, own := s.groupNames()
@@ -127,7 +134,7 @@ func (r *EnsembleRule) check(at Path, s *EnsembleSpec, names, groups []string) (
 	if r.Group != "" && !slices.Contains(names, r.Group) {
 		add(at.Key("group"), "%s", Unknown("group", r.Group, names))
 	}
-	ofJob := strings.HasPrefix(string(r.On), "job-") || r.On == OnMetric
+	ofJob := strings.HasPrefix(string(r.On), "job-") || r.On == OnMetric // or of a beat
 	if !ofJob && (r.Group != "" || r.OncePerJob) {
 		add(at.Key("on"), "%s is no event of a job, which group and oncePerJob are about", r.On)
 	}

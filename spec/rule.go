@@ -9,14 +9,14 @@ type EnsembleRule struct {
 	Name string `json:"name,omitempty" jsonschema:"pattern=^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"`
 	// On is the event: start of the run; job-submit, job-start, job-finish,
 	// however it ended, job-succeed, job-fail, of a job that is not tried again;
-	// metric, behind each of them; or heartbeat.
+	// metric, at each of them and at a heartbeat; or heartbeat.
 	On Trigger `json:"on" jsonschema:"enum=start,enum=job-submit,enum=job-start,enum=job-finish,enum=job-succeed,enum=job-fail,enum=metric,enum=heartbeat"`
 	// Group has only events of the jobs of that group count.
 	Group string `json:"group,omitempty"`
 	// When is a CEL expression that has to hold, over groups["NAME"], with the
 	// counts submitted, pending, running, finished, succeeded, failed and
-	// cancelled and the statistics runTime, pendingTime and metrics["NAME"], each
-	// with count, mean, variance, min, max, median, iqr and mad; job, with group,
+	// cancelled and the statistics runTime, pendingTime, waiting (so far, of pending
+	// jobs) and metrics["NAME"], each with count, mean, variance, min, max, median, iqr and mad; job, with group,
 	// status, runTime, pendingTime and metrics; and elapsed, nodes and the number
 	// of the beat. Times are in seconds.
 	When string `json:"when,omitempty"`

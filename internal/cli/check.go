@@ -83,8 +83,8 @@ func (c *check) jobs(r *prepared) (n int, err error) {
 		}
 		f.lack(r.executor.Check(job))
 	}
-	if err := run.CanSteer(r.executor, r.engine); err != nil {
-		return 0, input(err)
+	if faults := run.CanSteer(r.executor, r.engine); len(faults) > 0 {
+		return 0, input(r.locate(&spec.FileError{File: "ensemble", Faults: faults}))
 	}
 	d := r.driver()
 	if len(d.Before)+len(d.After) > 0 {

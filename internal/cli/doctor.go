@@ -77,7 +77,7 @@ func (e *env) diagnose(ctx context.Context, args []string, x *local.Executor) ([
 	if err != nil {
 		return nil, err
 	}
-	r := &prepared{ensemble: ens, executor: x}
+	r := &prepared{ensemble: ens, executor: x, locate: locate}
 	if err := r.prepare(ctx); err != nil {
 		return nil, input(locate(err))
 	}
