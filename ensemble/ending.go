@@ -14,6 +14,9 @@ import (
 // while none did.
 func (g *Engine) Ended() (outcome spec.Outcome, why string) { return g.ended, g.why }
 
+// Stopped says whether a rule stopped a group.
+func (g *Engine) Stopped(group string) bool { return g.stopped[group] }
+
 // Open says whether any job is not done with.
 func (g *Engine) Open() bool { return len(g.follows) > 0 }
 

@@ -293,6 +293,9 @@ func (g *Engine) carryOut(r *rule, v *view) *Action {
 		g.stopped[group] = g.stopped[group] || do.Stop != ""
 		a.Cancel = g.open(group)
 		a.Note = fmt.Sprintf("cancel %s of %s", plural(len(a.Cancel), "job"), group)
+		if do.Stop != "" {
+			a.Note = fmt.Sprintf("stop %s, with %s", group, plural(len(a.Cancel), "job"))
+		}
 	case r.grow != nil:
 		a.Grow, err = whole(r.grow, v)
 		a.Note = fmt.Sprintf("grow by %s", plural(a.Grow, "node"))

@@ -146,7 +146,7 @@ func TestRulesDecide(t *testing.T) {
 		{"a group is cancelled", two + "  - {on: job-start, do: {cancel: a}}\n  - {on: job-start, do: {submit: a}}\n", []string{"0 run-start", "1 start a-1"},
 			[]string{own, begin, "1 start a-1: rule-2: cancel 2 jobs of a", "1 start a-1: rule-3: submit 2 jobs of a"}},
 		{"a group that was stopped is not submitted", two + "  - {on: job-start, do: {stop: a}}\n  - {on: job-start, do: {submit: a}}\n", []string{"0 run-start", "1 start a-1"},
-			[]string{own, begin, "1 start a-1: rule-2: cancel 2 jobs of a", "1 start a-1: rule-3: submit nothing of a, which was stopped"}},
+			[]string{own, begin, "1 start a-1: rule-2: stop a, with 2 jobs", "1 start a-1: rule-3: submit nothing of a, which was stopped"}},
 		{"nodes come and go", two + "  - {on: job-start, do: {grow: nodes * 2}}\n  - {on: job-finish, do: {shrink: '1'}}\n", both,
 			[]string{own, begin, "2 start a-1: rule-2: grow by 2 nodes", "4 finish a-1 succeeded: rule-3: shrink by 1 node"}},
 		{"nothing follows the end", two + "  - {on: job-start, do: {finish: success}}\n  - {on: job-start, repetitions: 9, do: {submit: b}}\n", both,

@@ -156,9 +156,13 @@ func (r *session) wake() (c <-chan time.Time, stop func()) {
 	return t.C, func() { t.Stop() }
 }
 
-// drop writes down that a job that was cancelled is not submitted, or not again.
+// drop writes down that a job is not submitted, or not again: it was cancelled, or
+// it is of a study and its sweep was stopped.
 func (r *session) drop(job *ensemble.Job) (bool, error) {
 	why, ok := r.cancelled[job.ID]
+	if _, begun := r.state.Job(job.ID); !ok && !begun && r.Engine != nil && r.Engine.Stopped(job.Group) {
+		why, ok = "the group was stopped", true
+	}
 	if !ok {
 		return false, nil
 	}

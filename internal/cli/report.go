@@ -4,6 +4,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"io"
 	"maps"
@@ -71,7 +72,7 @@ func gather(ctx context.Context, paths []string) (*gathered, error) {
 		}
 		g.records = append(g.records, records...)
 		g.names = append(g.names, ens.Metadata.Name)
-		if d := ens.Spec.Study.Description; d != "" {
+		if d := cmp.Or(ens.Spec.Description, ens.Spec.Study.Description); d != "" {
 			g.about = append(g.about, d)
 		}
 		maps.Copy(g.apps, appsByName(ens))
