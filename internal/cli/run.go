@@ -276,7 +276,10 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 	if err == nil {
 		err = derr
 	}
-	e.say("%s", describeSummary(max(jobs, summary.Jobs), summary, records))
+	if jobs = max(jobs, summary.Jobs); err != nil {
+		jobs = max(jobs, p.total) // those too that were asked for and not come to
+	}
+	e.say("%s", describeSummary(jobs, summary, records))
 	if d.Engine != nil {
 		e.sayEnding(d.Engine)
 	}
