@@ -33,6 +33,7 @@ var rules = []struct {
 	{"run", []string{"spec", "ensemble", "catalog/read"}, "knows jobs, not where they come from"},
 	{"run/runtest", []string{"spec", "ensemble", "run"}, "a fake executor and the tests that every executor passes"},
 	{"flux/wire", nil, "a leaf: bytes in, messages out"},
+	{"flux", []string{"flux/wire"}, "a leaf but for its messages: a client of any broker, for anybody"},
 	{"mpi", nil, "a leaf: C sources and how to build them"},
 	{"mpi/internal/makempi", []string{"mpi"}, "a main for make"},
 	{"run/local", []string{"spec", "ensemble", "run", "mpi"}, "executors know the driver's side and not one another"},
