@@ -41,6 +41,9 @@ type EventError struct {
 }
 
 func (e *EventError) Error() string {
+	if e.Event.Job == "" {
+		return fmt.Sprintf("event %s: %s", e.Event.Name, e.Why)
+	}
 	return fmt.Sprintf("event %s of job %s, attempt %d: %s", e.Event.Name, e.Event.Job, e.Event.Attempt, e.Why)
 }
 

@@ -20,8 +20,8 @@ func (r *session) replay(e ensemble.Event) error {
 		return nil
 	}
 	if e.Name == ensemble.Decide {
-		if len(r.decisions) == 0 {
-			return &ensemble.EventError{Event: e, Why: "no event before it decides this"}
+		if len(r.decisions) == 0 || r.decisions[0].Rule != e.Rule || r.decisions[0].Note != e.Note {
+			return &ensemble.EventError{Event: e, Why: fmt.Sprintf("the rules do not decide %q here; go on with the version that began the run", e.Note)}
 		}
 		// Growing and shrinking were asked for; jobs are asked for again, and those
 		// that are known are passed over.

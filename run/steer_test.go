@@ -176,6 +176,18 @@ func TestASteeredRunGoesOn(t *testing.T) {
 	}
 }
 
+func TestAJournalOfOtherRulesIsRefused(t *testing.T) {
+	b := newBench(t)
+	if _, err := b.steer(steering(t, twoStages), new(runtest.Executor)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.steer(steering(t, strings.Replace(twoStages, "count: 3", "count: 4", 1)), new(runtest.Executor))
+	want := `event decide: the rules do not decide "submit 3 jobs of a" here; go on with the version that began the run`
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want an error with %q", err, want)
+	}
+}
+
 func TestAnExecutorThatCannotGrowIsNamed(t *testing.T) {
 	t.Parallel()
 	g := steering(t, "  groups: [{name: a, command: [\"true\"]}]\n  rules: [{on: start, do: {grow: '1'}}]\n")
