@@ -37,6 +37,7 @@ var rules = []struct {
 	{"mpi", nil, "a leaf: C sources and how to build them"},
 	{"mpi/internal/makempi", []string{"mpi"}, "a main for make"},
 	{"run/local", []string{"spec", "ensemble", "run", "mpi"}, "executors know the driver's side and not one another"},
+	{"run/sim", []string{"spec", "ensemble", "run"}, "plays jobs by durations that it is given: it needs neither patterns nor a machine"},
 	{"measure/mpi", nil, "a leaf: files of ranks in, a profile out"},
 	{"measure", []string{"spec", "stats", "ensemble", "catalog/read", "run", "measure/mpi"}, "reads run directories"},
 	{"pattern", []string{"spec", "stats", "catalog/read", "ensemble", "measure"}, "fits records, and points from anywhere"},
