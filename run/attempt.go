@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
 )
@@ -108,7 +107,7 @@ func (r *session) submit(job *ensemble.Job) error {
 	if err := r.describe(job, attempt); err != nil {
 		return err
 	}
-	submit := ensemble.Event{Time: time.Now(), Name: ensemble.Submit, Job: job.ID, Attempt: attempt}
+	submit := ensemble.Event{Time: r.now(), Name: ensemble.Submit, Job: job.ID, Attempt: attempt}
 	if r.Engine != nil {
 		submit.Group, submit.Nodes = job.Group, job.Shape.Nodes
 	}
@@ -120,7 +119,7 @@ func (r *session) submit(job *ensemble.Job) error {
 		return r.adopt(job, attempt, ensemble.Queued)
 	}
 	if err := r.Executor.Submit(job, attempt, dir); err != nil {
-		e := ensemble.Event{Time: time.Now(), Name: ensemble.Finish, Job: job.ID, Attempt: attempt,
+		e := ensemble.Event{Time: r.now(), Name: ensemble.Finish, Job: job.ID, Attempt: attempt,
 			Status: ensemble.Lost, Reason: err.Error()}
 		err = errors.Join(fmt.Errorf("submitting job %s: %w", job.ID, err), r.write(e))
 		r.tell(job, e, Standing{})

@@ -5,7 +5,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
 )
@@ -81,7 +80,7 @@ func (r *session) need(ctx context.Context, job *ensemble.Job) (need, error) {
 		}
 		c.why, c.done = why, nil
 	}
-	omit := ensemble.Event{Time: time.Now(), Name: ensemble.Omit, Job: job.ID, Reason: c.why}
+	omit := ensemble.Event{Time: r.now(), Name: ensemble.Omit, Job: job.ID, Reason: c.why}
 	if err := r.write(omit); err != nil {
 		return unneeded, err
 	}

@@ -83,6 +83,9 @@ func (d *Driver) Run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) 
 	if err != nil {
 		return r.summary, err
 	}
+	if c, ok := d.Executor.(Clock); ok {
+		c.Resume(r.last)
+	}
 	r.journal, r.summary.Status = journal, map[ensemble.Status]int{}
 	err = r.run(ctx, jobs)
 	if err != nil {
@@ -92,7 +95,7 @@ func (d *Driver) Run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) 
 	if err != nil {
 		note = err.Error()
 	}
-	err = errors.Join(err, r.after(ctx), journal.Append(ensemble.Event{Time: time.Now(), Name: ensemble.RunFinish, Note: note}))
+	err = errors.Join(err, r.after(ctx), journal.Append(ensemble.Event{Time: r.now(), Name: ensemble.RunFinish, Note: note}))
 	return r.summary, dedup(errors.Join(err, journal.Close()))
 }
 
@@ -117,12 +120,13 @@ type session struct {
 	seen    map[string]bool // what the stream held so far
 	losses  map[string]int  // attempts of this session that settled nothing
 	started bool
+	last    time.Time // of the events of earlier sessions
 	// stopping says that the session only waits for what still runs.
 	stopping bool
 }
 
 func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) error {
-	if err := r.write(ensemble.Event{Time: time.Now(), Name: ensemble.RunStart, Note: r.Version}); err != nil {
+	if err := r.write(ensemble.Event{Time: r.now(), Name: ensemble.RunStart, Note: r.Version}); err != nil {
 		return err
 	}
 	if r.Environment != nil {

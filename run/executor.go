@@ -4,6 +4,7 @@ package run
 
 import (
 	"context"
+	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
 )
@@ -80,4 +81,18 @@ type Resizer interface {
 type Prioritizer interface {
 	// Urge sets the urgency of a job, from 0 to 31; 16 is usual.
 	Urge(job string, attempt, urgency int) error
+}
+
+// Clock is an executor with a time of its own, as a simulation has: all events of
+// the run go by it. Its time passes while the driver waits for events, and only
+// then: the driver calls Events anew each time that it waits.
+type Clock interface {
+	// Now is the time.
+	Now() time.Time
+	// Wake has the time sent on the channel once it is at, unless stop is called
+	// before. Events that are earlier come first.
+	Wake(at time.Time) (c <-chan time.Time, stop func())
+	// Resume tells the latest time of an earlier session, when one begins; of a new
+	// run it is zero.
+	Resume(last time.Time)
 }

@@ -39,7 +39,7 @@ type Exit struct {
 	// ended after Finish.
 	LeftProcesses int `json:"left_processes,omitempty"`
 	// Flags mark what a reader of the result should know: noisy, shared,
-	// oversubscribed, left-processes.
+	// oversubscribed, left-processes, simulated.
 	Flags []string `json:"flags,omitempty"`
 }
 

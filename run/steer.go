@@ -4,7 +4,6 @@ package run
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/spec"
@@ -13,6 +12,9 @@ import (
 // replay takes in an event of an earlier session. What the engine decided then is
 // decided again; what is not in the journal as decided is left for [catchUp].
 func (r *session) replay(e ensemble.Event) error {
+	if e.Time.After(r.last) {
+		r.last = e.Time
+	}
 	if err := r.state.Apply(e); err != nil {
 		return err
 	}
@@ -64,7 +66,7 @@ func (r *session) steer() error {
 // decide writes decisions down and carries them out.
 func (r *session) decide(actions []ensemble.Action) error {
 	for _, a := range actions {
-		e := ensemble.Event{Time: time.Now(), Name: ensemble.Decide, Rule: a.Rule, Note: a.Note}
+		e := ensemble.Event{Time: r.now(), Name: ensemble.Decide, Rule: a.Rule, Note: a.Note}
 		if err := r.write(e); err != nil {
 			return err
 		}
@@ -147,15 +149,6 @@ func (r *session) ended() bool {
 // waits says whether more can happen when nothing runs.
 func (r *session) waits() bool { return r.Engine != nil && r.Engine.Waits() }
 
-// wake tells when the engine wants a heartbeat.
-func (r *session) wake() (c <-chan time.Time, stop func()) {
-	if r.Engine == nil || r.ended() {
-		return nil, func() {}
-	}
-	t := time.NewTimer(time.Until(r.Engine.Wake()))
-	return t.C, func() { t.Stop() }
-}
-
 // drop writes down that a job is not submitted, or not again: it was cancelled, or
 // it is of a study and its sweep was stopped.
 func (r *session) drop(job *ensemble.Job) (bool, error) {
@@ -166,7 +159,7 @@ func (r *session) drop(job *ensemble.Job) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	if err := r.write(ensemble.Event{Time: time.Now(), Name: ensemble.Omit, Job: job.ID, Reason: why}); err != nil {
+	if err := r.write(ensemble.Event{Time: r.now(), Name: ensemble.Omit, Job: job.ID, Reason: why}); err != nil {
 		return false, err
 	}
 	r.summary.Omitted++
