@@ -5,7 +5,6 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
@@ -131,6 +130,16 @@ func (c *Cluster) Up() int { return c.nodes }
 // Pending is how many jobs wait for nodes, held ones included.
 func (c *Cluster) Pending() int { return c.queue.jobs }
 
+// oldest is the pending job that was submitted first; nil is none.
+func (c *Cluster) oldest() (oldest *Job) {
+	for _, j := range c.queue.head {
+		if j != nil && (oldest == nil || j.serial < oldest.serial) {
+			oldest = j
+		}
+	}
+	return oldest
+}
+
 // Fits says whether a job would fit on all nodes that there ever are.
 func (c *Cluster) Fits(j *Job) bool {
 	all := newPool(c.pool.cores)
@@ -243,53 +252,4 @@ func (c *Cluster) Step() (e Event, ok bool) {
 func (c *Cluster) tell(e Event) {
 	e.At = c.now
 	c.news = append(c.news, e)
-}
-
-// Play submits jobs at their times, which must not fall, and gives all events until
-// nothing happens any more. A job is taken from the sequence only when its time has
-// come. It ends with an error where a job is wrong, and where jobs wait that
-// nothing will start.
-func (c *Cluster) Play(jobs iter.Seq[*Job]) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		next, stop := iter.Pull(jobs)
-		defer stop()
-		job, more := next()
-		for {
-			if more && c.due(job.At) {
-				if err := c.enter(job); err != nil {
-					yield(Event{}, err)
-					return
-				}
-				job, more = next()
-			}
-			e, ok := c.Step()
-			if ok && !yield(e, nil) {
-				return
-			}
-			if !ok && !more {
-				break
-			}
-		}
-		if n := c.queue.jobs; n > 0 {
-			yield(Event{}, fmt.Errorf("%d jobs wait for nodes that never come, or are held", n))
-		}
-	}
-}
-
-// due says whether a job of this time is submitted ahead of all that happens next.
-func (c *Cluster) due(at time.Duration) bool {
-	if at > c.now {
-		c.settle()
-	}
-	t := c.calendar.first()
-	return c.told == len(c.news) && (at <= c.now || t == nil || at <= t.at)
-}
-
-// enter submits a job at its time.
-func (c *Cluster) enter(j *Job) error {
-	if j.At < c.now {
-		return fmt.Errorf("job %q is submitted at %v and follows one of %v, want rising times", j.ID, j.At, c.now)
-	}
-	c.now = j.At
-	return c.Submit(j)
 }

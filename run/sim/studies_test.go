@@ -87,10 +87,6 @@ func (j published) ranks(t *testing.T) (ranks []int) {
 	return ranks
 }
 
-func duration(seconds float64) time.Duration {
-	return time.Duration(math.Round(seconds * float64(time.Second)))
-}
-
 // TestPublishedBatches replays the published batches of LAMMPS on clusters of Flux,
 // each with the times that its jobs took. The nodes of the batch static were there
 // from the begin; those of the others came as the cluster grew. Their logs do not
