@@ -46,13 +46,18 @@ type rehearsal struct {
 func newRehearsal(t *testing.T) *rehearsal {
 	t.Helper()
 	t.Parallel()
+	return &rehearsal{t, create(t)}
+}
+
+// create makes the directory of a run.
+func create(t testing.TB) run.Dir {
+	t.Helper()
 	h := spec.Header{APIVersion: spec.APIVersion, Kind: spec.KindEnsemble, Metadata: spec.Metadata{Name: "test"}}
-	d, err := run.Create(filepath.Join(t.TempDir(), "run"), &spec.Ensemble{Header: h, Spec: spec.EnsembleSpec{Applications: []spec.Application{},
-		Study: spec.StudySpec{Sweeps: []spec.Sweep{{Apps: spec.Axis{Values: []spec.Value{spec.Of("none")}}}}}}})
+	d, err := run.Create(filepath.Join(t.TempDir(), "run"), &spec.Ensemble{Header: h})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rehearsal{t, d}
+	return d
 }
 
 func stream(jobs ...*ensemble.Job) iter.Seq2[*ensemble.Job, error] {
@@ -266,5 +271,23 @@ func TestALostJobIsTriedAgain(t *testing.T) {
 	}
 	if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == run.ExitFile }) {
 		t.Error("a lost attempt left an exit")
+	}
+}
+
+func TestAnAlarmComesNoEarlierThanAsked(t *testing.T) {
+	t.Parallel()
+	x := executor(t, sim.Config{Nodes: sim.Nodes(1, 1)}, sim.Options{})
+	at := sim.Begin.Add(time.Minute + time.Nanosecond)
+	alarm, stop := x.Wake(at)
+	defer stop()
+	x.Events()
+	if got := <-alarm; got.Before(at) || !got.Equal(x.Now()) || !got.Equal(got.Truncate(time.Microsecond)) {
+		t.Errorf("got %v at %v, want whole microseconds and %v at least", got, x.Now(), at)
+	}
+	_, stop = x.Wake(at.Add(time.Hour))
+	stop()
+	x.Events()
+	if x.Now().After(at.Add(time.Second)) {
+		t.Errorf("the time is %v after an alarm that was stopped", x.Now())
 	}
 }

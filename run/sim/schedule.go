@@ -89,8 +89,7 @@ func (c *Cluster) foresee(d *demand) *shadow {
 	s.at, s.reserved, s.spare = never, false, append(s.spare[:0], c.pool.free...)
 	have := c.pool.have(d)
 	for _, e := range c.plan.ends {
-		at := max(e.at, c.now)
-		if e.at == never || at > s.at {
+		if e.at == never || e.at > s.at {
 			break
 		}
 		for _, h := range e.job.shares {
@@ -101,7 +100,7 @@ func (c *Cluster) foresee(d *demand) *shadow {
 			s.spare[h.Node] = free + h.Cores
 		}
 		if have >= d.want() {
-			s.at = at
+			s.at = e.at // what is still there then, to be cleaned up, goes any moment
 		}
 	}
 	return s

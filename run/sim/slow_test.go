@@ -140,11 +140,7 @@ func (s *slow) end(j *slowJob, result ensemble.Status) {
 	if j.start >= 0 && j.start <= s.now {
 		began = fmt.Sprint(j.start.Seconds())
 	}
-	line := fmt.Sprintf("%s %s-%v %s", j.ID, began, s.now.Seconds(), result)
-	for _, h := range j.shares {
-		line += fmt.Sprintf(" %d:%d", h.Node, h.Cores)
-	}
-	s.lines = append(s.lines, line)
+	s.lines = append(s.lines, ending(j.ID, began, s.now, result, j.shares))
 	j.state, j.result, j.free = "cleaning", result, s.now+j.After
 }
 
