@@ -67,6 +67,7 @@ type pool struct {
 	some []uint64   // nodes with any free core
 	size []int32    // of each set
 	idle []int32    // how many of a set are idle
+	full []uint64   // sets that are not empty
 }
 
 func newPool(cores []int32) *pool {
@@ -77,6 +78,7 @@ func newPool(cores []int32) *pool {
 	}
 	p.some = make([]uint64, (len(cores)+63)/64)
 	p.set, p.size, p.idle = make([][]uint64, most+1), make([]int32, most+1), make([]int32, most+1)
+	p.full = make([]uint64, most/64+1)
 	for l := range p.set {
 		p.set[l] = make([]uint64, (len(cores)+63)/64)
 	}
@@ -91,6 +93,9 @@ func (p *pool) enter(n, by int32) {
 		p.some[n/64] ^= 1 << (n % 64)
 	}
 	p.size[l] += by
+	if p.size[l] == 0 || by == p.size[l] { // by is 1: it was empty
+		p.full[l/64] ^= 1 << (l % 64)
+	}
 	if l == p.cores[n] {
 		p.idle[l] += by
 	}
@@ -138,7 +143,7 @@ func (p *pool) give(shares []Share) {
 // what it wants.
 func (p *pool) have(d *demand) (have int32) {
 	want := d.want()
-	for l := int32(len(p.size)) - 1; l >= d.least && have < want; l-- {
+	for l := p.below(p.top()); l >= d.least && have < want; l = p.below(l) {
 		n := p.size[l]
 		if d.whole {
 			n = p.idle[l]
@@ -149,6 +154,22 @@ func (p *pool) have(d *demand) (have int32) {
 		have += n
 	}
 	return have
+}
+
+// top is beyond the number of cores of any node.
+func (p *pool) top() int32 { return int32(len(p.set)) }
+
+// below is the largest number of free cores that some node has, less than a bound;
+// -1 is none.
+func (p *pool) below(bound int32) int32 {
+	for bound > 0 {
+		i := (bound - 1) / 64
+		if word := p.full[i] << (63 - (bound-1)%64); word != 0 {
+			return bound - 1 - int32(bits.LeadingZeros64(word))
+		}
+		bound = i * 64
+	}
+	return -1
 }
 
 func (p *pool) fits(d *demand) bool { return p.have(d) >= d.want() }
@@ -180,7 +201,7 @@ func (p *pool) first(d *demand, most []int32) (shares []Share) {
 // with as many, the lowest numbers.
 func (p *pool) emptiest(d *demand) (shares []Share) {
 	want := d.want()
-	for l := int32(len(p.set)) - 1; l >= d.least; l-- {
+	for l := p.below(p.top()); l >= d.least; l = p.below(l) {
 		for n := range p.of(l) {
 			if w := min(d.weight(l, p.cores[n]), want); w > 0 {
 				shares = append(shares, d.part(n, w, p.cores[n]))
@@ -197,9 +218,6 @@ func (p *pool) emptiest(d *demand) (shares []Share) {
 // numbers. Nothing is taken meanwhile.
 func (p *pool) of(free int32) iter.Seq[int32] {
 	return func(yield func(int32) bool) {
-		if p.size[free] == 0 {
-			return
-		}
 		for i, word := range p.set[free] {
 			for ; word != 0; word &= word - 1 {
 				if !yield(int32(i*64 + bits.TrailingZeros64(word))) {

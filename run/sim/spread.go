@@ -16,7 +16,7 @@ func (p *pool) spread(d *demand) []Share {
 		return nil
 	}
 	shares := make([]Share, 0, d.nodes)
-	for l := int32(len(p.set)) - 1; len(shares) < int(d.nodes); l-- {
+	for l := p.below(p.top()); len(shares) < int(d.nodes); l = p.below(l) {
 		for n := range p.of(l) {
 			shares = append(shares, Share{Node: n})
 			if len(shares) == int(d.nodes) {
@@ -45,7 +45,7 @@ func (p *pool) spread(d *demand) []Share {
 // a core, and all together have the cores.
 func (p *pool) enough(d *demand) bool {
 	nodes, cores := d.nodes, d.slots*d.size
-	for l := int32(len(p.size)) - 1; l > 0 && nodes > 0; l-- {
+	for l := p.below(p.top()); l > 0 && nodes > 0; l = p.below(l) {
 		n := min(nodes, p.size[l])
 		nodes -= n
 		cores -= n * l
