@@ -101,7 +101,8 @@ func NewEngine(e *spec.EnsembleSpec, maker Maker) (*Engine, []spec.Fault) {
 
 // occurrence is an event with what it means.
 type occurrence struct {
-	time     time.Time
+	time     time.Time // of the event
+	now      time.Time // the latest of any so far
 	triggers []spec.Trigger
 	job      string
 	group    string
@@ -121,7 +122,7 @@ func (g *Engine) Apply(e Event) []Action {
 	if o == nil || g.ended != "" {
 		return nil
 	}
-	if why := g.exceeded(o.time); why != "" {
+	if why := g.exceeded(o.now); why != "" {
 		return []Action{g.end(spec.Failure, why, "")}
 	}
 	var actions []Action
@@ -145,11 +146,13 @@ func (g *Engine) Apply(e Event) []Action {
 
 // take brings the counts up to date; nil is an event that no rule is about.
 func (g *Engine) take(e Event) (o *occurrence, first bool) {
+	// Events of jobs that end side by side can be a moment out of order: the clock
+	// of rules does not go back.
 	last := g.last
 	if e.Time.After(last) {
 		g.last = e.Time
 	}
-	o = &occurrence{time: e.Time, job: e.Job, metrics: e.Metrics, status: e.Status}
+	o = &occurrence{time: e.Time, now: g.last, job: e.Job, metrics: e.Metrics, status: e.Status}
 	switch e.Name {
 	case RunStart:
 		if first = g.began.IsZero(); !first {
@@ -357,7 +360,7 @@ func (g *Engine) ruleSubmits(r *rule, v *view, a *Action) error {
 
 // submit makes jobs, or ends the run where they are too many.
 func (g *Engine) submit(group *spec.Group, parameters map[string]spec.Value, count int, o *occurrence, said string, a *Action) error {
-	if most := g.mostJobs(); g.jobs+count > most {
+	if most := g.mostJobs(); count > most-g.jobs {
 		*a = g.end(spec.Failure, fmt.Sprintf("the limit of %s", plural(most, "job")), a.Rule)
 		return nil
 	}

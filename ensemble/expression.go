@@ -5,6 +5,7 @@ package ensemble
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -229,6 +230,9 @@ func (x *expression) value(v *view) (spec.Value, error) {
 	case types.Int:
 		return spec.Of(int64(n)), nil
 	case types.Double:
+		if math.IsNaN(float64(n)) || math.IsInf(float64(n), 0) {
+			return spec.Value{}, fmt.Errorf("%s gives %v, want a finite number", x.text, n)
+		}
 		return spec.Of(float64(n)), nil
 	case types.String:
 		return spec.Of(string(n)), nil

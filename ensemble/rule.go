@@ -72,7 +72,7 @@ func (r *rule) due(v *view) bool {
 	if r.OncePerJob && r.jobs[o.job] {
 		return false
 	}
-	if r.fired > 0 && o.time.Sub(r.last) < time.Duration(r.CoolDown) {
+	if r.fired > 0 && o.now.Sub(r.last) < time.Duration(r.CoolDown) {
 		return false
 	}
 	if r.when != nil {
@@ -90,7 +90,7 @@ func (r *rule) due(v *view) bool {
 
 // carriedOut notes that the rule was.
 func (r *rule) carriedOut(o *occurrence) {
-	r.fired, r.last, r.passes = r.fired+1, o.time, r.Backoff
+	r.fired, r.last, r.passes = r.fired+1, o.now, r.Backoff
 	if r.OncePerJob && o.job != "" {
 		if r.jobs == nil {
 			r.jobs = map[string]bool{}

@@ -42,6 +42,7 @@ func TestWhatCameToNothingIsNamed(t *testing.T) {
 		{"a condition that makes no sense", "  - {on: metric, when: 'job.status > 3', do: {submit: b}}\n",
 			[]string{"rule rule-1 was never carried out: evaluating job.status > 3: no such overload"}},
 		{"a parameter that is refused", "  - {on: start, do: {submit: b, parameters: {x: '13'}}}\n", []string{"rule rule-1 cannot be carried out: x is 13"}},
+		{"a parameter that is no number", "  - {on: start, do: {submit: b, parameters: {y: '0.0/0.0'}}}\n", []string{"rule rule-1 cannot be carried out: 0.0/0.0 gives NaN, want a finite number"}},
 		{"a number that is none", "  - {on: start, do: {submit: b, count: '0.5'}}\n", []string{"rule rule-1 cannot be carried out: 0.5 gives 0.5, want a whole number"}},
 		{"a negative number", "  - {on: start, do: {submit: b, count: '1 - 2'}}\n", []string{"rule rule-1 cannot be carried out: 1 - 2 gives -1, want a whole number"}},
 	} {

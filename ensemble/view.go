@@ -4,6 +4,7 @@ package ensemble
 
 import (
 	"reflect"
+	"slices"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
@@ -39,7 +40,7 @@ func (v *view) ResolveName(name string) (any, bool) {
 	case "job":
 		return v.event.view(), true
 	case "elapsed":
-		return types.Double(v.elapsed(v.event.time).Seconds()), true
+		return types.Double(v.elapsed(v.event.now).Seconds()), true
 	case "nodes":
 		return types.Int(v.Nodes), true
 	case "beat":
@@ -51,11 +52,16 @@ func (v *view) ResolveName(name string) (any, bool) {
 // waiting are the seconds that each pending job of a group has waited so far.
 func (v *view) waiting(group string) func() *stats.Stream {
 	return func() *stats.Stream {
-		s := new(stats.Stream)
+		var waited []float64
 		for _, f := range v.follows {
 			if f.group == group && !f.running {
-				s.Add(max(0, v.event.time.Sub(f.asked).Seconds()))
+				waited = append(waited, max(0, v.event.now.Sub(f.asked).Seconds()))
 			}
+		}
+		slices.Sort(waited) // the mean depends on the order in which values come
+		s := new(stats.Stream)
+		for _, x := range waited {
+			s.Add(x)
 		}
 		return s
 	}

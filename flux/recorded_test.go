@@ -76,8 +76,9 @@ func TestRecordedEventsAreWrittenAsTheyWereRead(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if got := e.String(); got != line {
-			t.Errorf("%s\nbecomes\n%s", line, got)
+		// Not all that writes events of Flux gives a time as many digits.
+		if diff := sameJSON(t, []byte(line), []byte(e.String())); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", line, diff)
 		}
 		n++
 	}

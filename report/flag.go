@@ -21,6 +21,7 @@ var flagMeanings = map[string]string{
 	"unreadable":      "files of the attempt are missing or broken",
 	"no-profile":      "it should have been profiled, and no rank left a profile that can be read",
 	"partial-profile": "some ranks left no profile, or did not reach MPI_Finalize",
+	"simulated":       "the attempt was played by a simulation: its times are not measured",
 	"not-needed":      "a rule of the ensemble cancelled the job for good",
 	"other-mpi":       "processes use another MPI than the variant names, and have no profile",
 	"left-processes":  "the application left processes behind, which were ended",

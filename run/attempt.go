@@ -202,6 +202,8 @@ func (r *session) retry(job *ensemble.Job, status ensemble.Status) (again bool) 
 // write writes an event down. The state is asked first: an event that cannot be
 // would make the journal unreadable.
 func (r *session) write(e ensemble.Event) error {
+	// As the journal has it: what is decided now is decided again from there.
+	e.Time = ensemble.FromSeconds(ensemble.Seconds(e.Time))
 	if err := r.state.Apply(e); err != nil {
 		return err
 	}

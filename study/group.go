@@ -18,7 +18,11 @@ import (
 
 // Maker makes the jobs of an ensemble's groups. A group of an application is a
 // sweep of one point, and its jobs are repetitions of that trial.
+//
+// A maker is a function of what it is given: that a run is cancelled is no error of
+// a parameter.
 func Maker(ctx context.Context, e *spec.Ensemble) ensemble.Maker {
+	ctx = context.WithoutCancel(ctx)
 	return func(g *spec.Group, parameters map[string]spec.Value, serial, count int) ([]*ensemble.Job, error) {
 		if g.App == "" {
 			return commandJobs(e, g, serial, count), nil
