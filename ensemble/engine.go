@@ -455,6 +455,9 @@ func (g *Engine) exceeded(now time.Time) string {
 	if most := g.mostTime(); g.elapsed(now) >= most {
 		return fmt.Sprintf("the limit of %v", most)
 	}
+	if most := g.mostJobs(); g.jobs > most { // by trials of a study
+		return fmt.Sprintf("the limit of %s", plural(most, "job"))
+	}
 	if most := g.spec.Limits.NodeHours; most > 0 && g.used.until(now.Sub(g.began).Seconds()) >= most*3600 {
 		return fmt.Sprintf("the limit of %v node-hours", most)
 	}

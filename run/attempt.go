@@ -193,6 +193,7 @@ func (r *session) retry(job *ensemble.Job, status ensemble.Status) (again bool) 
 		r.losses[job.ID]++
 	}
 	if r.stopping || r.losses[job.ID] >= lossLimit {
+		r.gaveUp = true
 		return false
 	}
 	r.retries = append(r.retries, job)

@@ -121,8 +121,9 @@ type session struct {
 	losses  map[string]int  // attempts of this session that settled nothing
 	started bool
 	last    time.Time // of the events of earlier sessions
-	// stopping says that the session only waits for what still runs.
-	stopping bool
+	// stopping says that the session only waits for what still runs, and gaveUp that
+	// it leaves a job to the next one.
+	stopping, gaveUp bool
 }
 
 func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) error {
@@ -198,7 +199,12 @@ func (r *session) pick(ctx context.Context, next func() (*ensemble.Job, error, b
 		return job, nil
 	}
 	for ctx.Err() == nil {
-		if job, r.parked = r.parked, nil; job == nil {
+		if len(r.asked) == 0 { // which a parked one must not hold up
+			job, r.parked = r.parked, nil
+		} else {
+			job = nil
+		}
+		if job == nil {
 			if job, err = r.take(next); job == nil || err != nil {
 				return nil, err
 			}

@@ -146,8 +146,9 @@ func (r *session) ended() bool {
 	return outcome != ""
 }
 
-// waits says whether more can happen when nothing runs.
-func (r *session) waits() bool { return r.Engine != nil && r.Engine.Waits() }
+// waits says whether more can happen when nothing runs. Not where a job was given
+// up: rules that wait for its end would wait for the next session.
+func (r *session) waits() bool { return r.Engine != nil && !r.gaveUp && r.Engine.Waits() }
 
 // drop writes down that a job is not submitted, or not again: it was cancelled, or
 // it is of a study and its sweep was stopped.

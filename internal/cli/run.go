@@ -204,7 +204,8 @@ func (r *prepared) driver() *run.Driver {
 		Dir: r.dir, Executor: r.executor, Version: version(),
 		Before: slices.Concat(study.BeforeRun, groups.BeforeRun), After: slices.Concat(study.AfterRun, groups.AfterRun),
 	}
-	if len(r.ensemble.Spec.Groups)+len(r.ensemble.Spec.Rules) > 0 {
+	s := &r.ensemble.Spec
+	if len(s.Groups)+len(s.Rules) > 0 || s.Keep || s.Heartbeat > 0 || s.Limits != (spec.Limits{}) {
 		d.Engine = r.engine
 	}
 	return d
