@@ -34,6 +34,7 @@ var rules = []struct {
 	{"run/runtest", []string{"spec", "ensemble", "run"}, "a fake executor and the tests that every executor passes"},
 	{"flux/wire", nil, "a leaf: bytes in, messages out"},
 	{"flux", []string{"flux/wire"}, "a leaf but for its messages: a client of any broker, for anybody"},
+	{"flux/fluxtest", []string{"flux", "flux/wire"}, "a fake broker, beside what it is a fake for"},
 	{"mpi", nil, "a leaf: C sources and how to build them"},
 	{"mpi/internal/makempi", []string{"mpi"}, "a main for make"},
 	{"run/local", []string{"spec", "ensemble", "run", "mpi"}, "executors know the driver's side and not one another"},
