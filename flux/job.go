@@ -58,7 +58,9 @@ type Job struct {
 	Mock  *Mock          // do not run it, only seem to
 }
 
-// Mock is a job that is scheduled and has all events, and runs nothing.
+// Mock is a job that is scheduled and has all events, and runs nothing. Without
+// tasks, Kill does nothing to it; cancelled it ends with the signal itself as its
+// status, 15 and not 36608.
 type Mock struct {
 	Duration time.Duration
 	Status   WaitStatus
@@ -94,7 +96,8 @@ func (j *Job) Jobspec() (*Jobspec, error) {
 		system.Shell = &Shell{Options: options}
 	}
 	if j.Mock != nil {
-		test := map[string]any{"run_duration": seconds(j.Mock.Duration)}
+		// A duration of 0 would never end.
+		test := map[string]any{"run_duration": seconds(max(j.Mock.Duration, time.Microsecond))}
 		if j.Mock.Status != 0 {
 			test["wait_status"] = int(j.Mock.Status)
 		}
