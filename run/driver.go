@@ -124,6 +124,8 @@ type session struct {
 	// stopping says that the session only waits for what still runs, and gaveUp that
 	// it leaves a job to the next one.
 	stopping, gaveUp bool
+	// lost says that the executor failed: nothing more is heard from it.
+	lost bool
 }
 
 func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) error {
@@ -236,14 +238,25 @@ func (r *session) wait(ctx context.Context) error {
 		return r.event(ctx, e)
 	case now := <-wake:
 		return r.write(ensemble.Event{Time: now, Name: ensemble.Heartbeat})
+	case err := <-r.failed():
+		r.lost = true
+		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
+// failed tells that the executor can do nothing more.
+func (r *session) failed() <-chan error {
+	if x, ok := r.Executor.(Failing); ok {
+		return x.Failed()
+	}
+	return nil
+}
+
 // stop ends everything that runs and waits for it, though not for ever.
 func (r *session) stop() error {
-	if r.stopping {
+	if r.stopping || r.lost {
 		return nil
 	}
 	r.stopping = true
@@ -265,6 +278,8 @@ func (r *session) stop() error {
 			ids := slices.Sorted(maps.Keys(r.open))
 			return errors.Join(append(errs, fmt.Errorf("jobs %s did not end within %v of being asked to; the next session (--resume) asks for them",
 				strings.Join(ids, ", "), limit))...)
+		case err := <-r.failed():
+			return errors.Join(append(errs, err)...)
 		case e := <-r.Executor.Events():
 			if r.open[e.Job] == nil {
 				continue
