@@ -83,6 +83,11 @@ func (d *Driver) Run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) 
 	if err != nil {
 		return r.summary, err
 	}
+	if x, ok := d.Executor.(Opener); ok {
+		if err := x.Open(ctx, d.Dir); err != nil {
+			return r.summary, errors.Join(err, journal.Close())
+		}
+	}
 	if c, ok := d.Executor.(Clock); ok {
 		c.Resume(r.last)
 	}

@@ -98,6 +98,12 @@ type Clock interface {
 	Resume(last time.Time)
 }
 
+// Opener is an executor that keeps something of its own with a run.
+type Opener interface {
+	// Open is called first, by a session that has the run directory to itself.
+	Open(ctx context.Context, dir Dir) error
+}
+
 // Failing is an executor that can lose its member in the middle of a run, or what it
 // needs to keep what attempts leave.
 type Failing interface {

@@ -69,6 +69,7 @@ var (
 	_ run.Executor    = (*Executor)(nil)
 	_ run.Prioritizer = (*Executor)(nil)
 	_ run.Failing     = (*Executor)(nil)
+	_ run.Opener      = (*Executor)(nil)
 )
 
 // submission is one that Flux has not answered.
@@ -77,41 +78,45 @@ type submission struct {
 	answer *flux.Pending
 }
 
-// New makes an executor for a run in the instance that the client is connected to,
-// which stays the caller's. It returns when it knows of every job that an earlier
-// session of the run left in the instance.
-func New(ctx context.Context, client *flux.Client, dir run.Dir, o Options) (*Executor, error) {
+// New makes an executor for the instance that the client is connected to, which stays
+// the caller's. It can check jobs; Open readies it for a run.
+func New(ctx context.Context, client *flux.Client, o Options) (*Executor, error) {
 	if o.Window <= 0 {
 		o.Window = window
-	}
-	key, again, err := runKey(dir, client)
-	if err != nil {
-		return nil, err
 	}
 	m, err := look(ctx, client)
 	if err != nil {
 		return nil, lost(client, err)
 	}
 	x := &Executor{
-		client: client, key: key, again: again, options: o, machine: m, preloads: map[spec.MPI]flux.File{}, env: environ(),
+		client: client, options: o, machine: m, preloads: map[spec.MPI]flux.File{}, env: environ(),
 		events: make(chan ensemble.Event), failed: make(chan error, 1),
 		pending: make(chan submission, o.Window), reading: make(chan struct{}, readers),
 		attempts: map[tag]*attempt{}, jobs: map[flux.JobID]*attempt{}, unwanted: map[tag]bool{},
 	}
 	x.ctx, x.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	journal, err := client.Journal(x.ctx, flux.JournalOptions{Full: again, Deny: []string{"annotations", "memo"}})
+	return x, nil
+}
+
+// Open readies the executor for a run. It returns when it knows of every job that an
+// earlier session of the run left in the instance.
+func (x *Executor) Open(ctx context.Context, dir run.Dir) (err error) {
+	if x.key, x.again, err = runKey(dir, x.client); err != nil {
+		return err
+	}
+	journal, err := x.client.Journal(x.ctx, flux.JournalOptions{Full: x.again, Deny: []string{"annotations", "memo"}})
 	if err != nil {
-		x.cancel()
-		return nil, lost(client, err)
+		return lost(x.client, err)
 	}
 	for e, err := journal.Next(); ; e, err = journal.Next() {
-		if err == nil {
-			err = ctx.Err()
+		if err != nil {
+			err = lost(x.client, err)
+		} else if ctx.Err() != nil {
+			err = context.Cause(ctx)
 		}
 		if err != nil {
 			journal.Close()
-			x.cancel()
-			return nil, lost(client, err)
+			return err
 		}
 		if e.CaughtUp() {
 			break
@@ -123,14 +128,14 @@ func New(ctx context.Context, client *flux.Client, dir run.Dir, o Options) (*Exe
 		for {
 			e, err := journal.Next()
 			if err != nil {
-				x.fail(lost(client, err))
+				x.fail(lost(x.client, err))
 				return
 			}
 			x.follow(e)
 		}
 	})
 	x.work.Go(x.answers)
-	return x, nil
+	return nil
 }
 
 // Close ends the executor; jobs go on in Flux.

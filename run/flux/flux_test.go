@@ -4,7 +4,6 @@ package flux_test
 
 import (
 	"bufio"
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,11 +86,14 @@ func create(t testing.TB) run.Dir {
 
 func executor(t testing.TB, uri string, dir run.Dir, o fluxrun.Options) *fluxrun.Executor {
 	t.Helper()
-	x, err := fluxrun.New(context.Background(), dial(t, uri), dir, o)
+	x, err := fluxrun.New(t.Context(), dial(t, uri), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(x.Close)
+	if err := x.Open(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
 	return x
 }
 

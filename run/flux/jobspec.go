@@ -51,8 +51,11 @@ func look(ctx context.Context, c *flux.Client) (m machine, err error) {
 	return m, nil
 }
 
-// Nodes is how many nodes the instance has, and Cores how many cores on all of them.
-func (x *Executor) Nodes() int { return x.machine.nodes }
+// Instance is what the instance says of itself.
+func (x *Executor) Instance() *run.FluxInstance {
+	i := x.client.Info()
+	return &run.FluxInstance{Version: i.Version, Nodes: x.machine.nodes, Cores: x.machine.all, Hosts: i.Hosts.String(), Level: i.Level}
+}
 
 // Cores is how many cores the instance has, on all of its nodes.
 func (x *Executor) Cores() int { return x.machine.all }
