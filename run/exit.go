@@ -76,7 +76,8 @@ type Resources struct {
 	// MaxRSSBytes is the largest resident set of any one process. Linux counts a
 	// process for no less than the one that started it was before exec, which is
 	// some 20 MB for the supervisor: smaller programs show that.
-	MaxRSSBytes int64 `json:"max_rss_bytes"`
+	// It is 0 where nobody measured it, as in Flux.
+	MaxRSSBytes int64 `json:"max_rss_bytes,omitempty"`
 }
 
 // Load is the share of the machine's cores, from 0 to 1, that work other than

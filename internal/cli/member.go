@@ -112,7 +112,8 @@ func startFlux() error {
 	if err != nil {
 		return err
 	}
-	argv := append([]string{path, "start", self}, os.Args[1:]...)
+	// A run that ends with 1 is no news of the broker.
+	argv := append([]string{path, "start", "-Slog-stderr-level=2", self}, os.Args[1:]...)
 	err = unix.Exec(path, argv, append(os.Environ(), fluxStarted+"=1"))
 	return fmt.Errorf("starting Flux with %s: %w", path, err)
 }

@@ -70,16 +70,14 @@ func (x *Executor) Check(job *ensemble.Job) error {
 	}
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(name+" "+format, args...)) }
-	perNode := (s.Tasks + s.Nodes - 1) / s.Nodes * s.CoresPerTask
+	perNode := s.Tasks / s.Nodes * s.CoresPerTask
 	switch {
 	case s.Nodes > x.machine.nodes:
 		bad("asks for %d nodes; the Flux instance has %d", s.Nodes, x.machine.nodes)
-	case s.Nodes > s.Tasks:
-		bad("asks for %d tasks on %d nodes, want a task on each", s.Tasks, s.Nodes)
+	case s.Tasks%s.Nodes != 0:
+		bad("asks for %d tasks on %d nodes, want as many on each", s.Tasks, s.Nodes)
 	case perNode > x.machine.cores && !job.Policy.Oversubscribe:
 		bad("asks for %d cores on a node; the nodes of the Flux instance have %d: take fewer, or allow it with oversubscribe: true", perNode, x.machine.cores)
-	case job.Policy.Oversubscribe && s.Tasks%s.Nodes != 0:
-		bad("asks for %d tasks on %d nodes: with oversubscribe, nodes have to divide tasks", s.Tasks, s.Nodes)
 	}
 	if len(job.Launch.Services) > 0 {
 		bad("has services beside the application, which are not run in Flux: run it on local")
@@ -174,11 +172,7 @@ func (x *Executor) jobspec(job *ensemble.Job, t tag) (*flux.Jobspec, error) {
 	if files == nil {
 		j.Command = append([]string{"sh", "-c", inDirectory, "sh"}, l.Command...)
 	} else {
-		cyclic := "0"
-		if taskMap == "cyclic" {
-			cyclic = "1"
-		}
-		j.Command = append([]string{"sh", "{{tmpdir}}/ensemble/task.sh", t.mark(), strconv.Itoa(s.Nodes), strconv.Itoa(s.Tasks), cyclic}, l.Command...)
+		j.Command = append([]string{"sh", "{{tmpdir}}/ensemble/task.sh", t.mark(), strconv.Itoa(s.Tasks / s.Nodes)}, l.Command...)
 	}
 	if x.options.Mock != nil {
 		j.Mock = x.options.Mock(job)

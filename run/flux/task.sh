@@ -1,4 +1,5 @@
-# Starts one task of a job: sh task.sh MARK NODES TASKS CYCLIC COMMAND...
+# Starts one task of a job: sh task.sh MARK TASKS COMMAND..., with the
+# number of tasks on this node.
 #
 # The first task of a node runs what prepares it, the last one what cleans up and
 # sends what is to be kept. Everything of a node is in two folders of the job's
@@ -15,21 +16,10 @@
 #     node RANK                 where this is the last task: the node's first one
 #     step NAME NUMBER CODE T T
 #     file KIND NAME            in base 64, as is what follows up to a dot
-mark=$1 nodes=$2 tasks=$3 cyclic=$4
-shift 4
+mark=$1 tasks=$2
+shift 2
 top=$FLUX_JOB_TMPDIR here=$FLUX_JOB_TMPDIR/ensemble rank=$FLUX_TASK_RANK local=$FLUX_TASK_LOCAL_ID
 work=$top/work
-
-# How many tasks this node has: the first nodes have one more where nodes do not
-# divide tasks.
-each=$((tasks / nodes)) more=$((tasks % nodes))
-if [ "$more" -gt 0 ]; then
-	if [ "$cyclic" = 1 ]; then
-		[ $((rank % nodes)) -lt "$more" ] && each=$((each + 1))
-	else
-		[ $((rank - local)) -lt $((more * (each + 1))) ] && each=$((each + 1))
-	fi
-fi
 
 now() { date +%s.%N; }
 
@@ -89,7 +79,7 @@ printf '\n@%s\n' "$mark"
 } <"$here/times.$local"
 mkdir "$here/over.$local"
 set -- "$here"/over.*
-[ $# = "$each" ] && mkdir "$here/last" 2>/dev/null || exit $code
+[ $# = "$tasks" ] && mkdir "$here/last" 2>/dev/null || exit $code
 
 echo "node $(cat "$here/lead")"
 [ ! -e "$here/after.sh" ] || . "$here/after.sh"
