@@ -28,9 +28,9 @@ step() {
 	shift 2
 	since=$(now)
 	"$@" >>"$here/steps.log" 2>&1
-	code=$?
-	echo "step $name $number $code $since $(now)" >>"$here/said"
-	return $code
+	result=$?
+	echo "step $name $number $result $since $(now)" >>"$here/said"
+	return $result
 }
 
 keep() { # KIND NAME PATH
