@@ -29,9 +29,6 @@ type Maker func(group *spec.Group, parameters map[string]spec.Value, serial, cou
 //
 // It is not safe for concurrent use.
 type Engine struct {
-	// Nodes is how many nodes the member has.
-	Nodes int
-
 	spec    *spec.EnsembleSpec
 	make    Maker
 	groups  map[string]*spec.Group
@@ -41,6 +38,7 @@ type Engine struct {
 
 	waiting []*spec.Group // that come after others
 	stopped map[string]bool
+	nodes   int // of the member
 	began   time.Time
 	last    time.Time     // of the events so far
 	gaps    time.Duration // between sessions
@@ -77,7 +75,7 @@ type Action struct {
 // NewEngine makes the engine of an ensemble whose file is at the path spec. Groups
 // that sweeps of a study make can be named by rules like any other.
 func NewEngine(e *spec.EnsembleSpec, maker Maker) (*Engine, []spec.Fault) {
-	g := &Engine{Nodes: 1, spec: e, make: maker, groups: map[string]*spec.Group{}, tallies: map[string]*tally{},
+	g := &Engine{nodes: 1, spec: e, make: maker, groups: map[string]*spec.Group{}, tallies: map[string]*tally{},
 		follows: map[string]*follow{}, stopped: map[string]bool{}}
 	var names []string
 	for i := range e.Groups {
@@ -154,6 +152,12 @@ func (g *Engine) take(e Event) (o *occurrence, first bool) {
 	}
 	o = &occurrence{time: e.Time, now: g.last, job: e.Job, metrics: e.Metrics, status: e.Status}
 	switch e.Name {
+	case RunStart, Resize:
+		if e.Nodes > 0 || e.Name == Resize {
+			g.nodes = e.Nodes
+		}
+	}
+	switch e.Name {
 	case RunStart:
 		if first = g.began.IsZero(); !first {
 			g.gaps += max(0, e.Time.Sub(last))
@@ -166,6 +170,9 @@ func (g *Engine) take(e Event) (o *occurrence, first bool) {
 		g.beat++
 		g.beaten = e.Time
 		o.triggers = []spec.Trigger{spec.OnHeartbeat, spec.OnMetric}
+		return o, false
+	case Resize:
+		o.triggers = []spec.Trigger{spec.OnMetric}
 		return o, false
 	}
 	f := g.follows[e.Job]

@@ -42,7 +42,7 @@ func (v *view) ResolveName(name string) (any, bool) {
 	case "elapsed":
 		return types.Double(v.elapsed(v.event.now).Seconds()), true
 	case "nodes":
-		return types.Int(v.Nodes), true
+		return types.Int(v.nodes), true
 	case "beat":
 		return types.Int(v.beat), true
 	}

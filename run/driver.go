@@ -120,6 +120,7 @@ type session struct {
 	seen    map[string]bool // what the stream held so far
 	losses  map[string]int  // attempts of this session that settled nothing
 	started bool
+	nodes   int       // of the member, as the journal has them
 	last    time.Time // of the events of earlier sessions
 	// stopping says that the session only waits for what still runs, and gaveUp that
 	// it leaves a job to the next one.
@@ -127,7 +128,11 @@ type session struct {
 }
 
 func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) error {
-	if err := r.write(ensemble.Event{Time: r.now(), Name: ensemble.RunStart, Note: r.Version}); err != nil {
+	begin := ensemble.Event{Time: r.now(), Name: ensemble.RunStart, Note: r.Version}
+	if x, ok := r.Executor.(Resizer); ok && r.Engine != nil {
+		begin.Nodes = x.Nodes()
+	}
+	if err := r.write(begin); err != nil {
 		return err
 	}
 	if r.Environment != nil {

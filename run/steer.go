@@ -4,6 +4,7 @@ package run
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/spec"
@@ -105,7 +106,9 @@ func (r *session) demand(a ensemble.Action) error {
 		if err := x.Resize(a.Grow); err != nil {
 			return fmt.Errorf("carrying out %q of rule %s: %w", a.Note, a.Rule, err)
 		}
-		r.Engine.Nodes = x.Nodes()
+		if err := r.resized(r.now(), x.Nodes()); err != nil {
+			return err
+		}
 	}
 	x, ok := r.Executor.(Prioritizer)
 	if a.Urgency == nil || !ok {
@@ -120,6 +123,19 @@ func (r *session) demand(a ensemble.Action) error {
 			return fmt.Errorf("carrying out %q of rule %s: %w", a.Note, a.Rule, err)
 		}
 	}
+	return nil
+}
+
+// resized writes down that the member has more nodes or fewer, for rules to see.
+func (r *session) resized(at time.Time, nodes int) error {
+	if r.Engine == nil || nodes == r.nodes {
+		return nil
+	}
+	e := ensemble.Event{Time: at, Name: ensemble.Resize, Nodes: nodes}
+	if err := r.write(e); err != nil {
+		return err
+	}
+	r.tell(nil, e, Standing{})
 	return nil
 }
 

@@ -9,7 +9,8 @@ type EnsembleRule struct {
 	Name string `json:"name,omitempty" jsonschema:"pattern=^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"`
 	// On is the event: start of the run; job-submit, job-start, job-finish,
 	// however it ended, job-succeed, job-fail, of a job that is not tried again;
-	// metric, at each of them and at a heartbeat; or heartbeat.
+	// metric, at each of them, at a heartbeat and when nodes came or went; or
+	// heartbeat.
 	On Trigger `json:"on" jsonschema:"enum=start,enum=job-submit,enum=job-start,enum=job-finish,enum=job-succeed,enum=job-fail,enum=metric,enum=heartbeat"`
 	// Group has only events of the jobs of that group count.
 	Group string `json:"group,omitempty"`
