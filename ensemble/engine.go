@@ -127,7 +127,7 @@ func (g *Engine) Apply(e Event) []Action {
 	if first {
 		actions = g.ready(o, true)
 	}
-	v := &view{g, o}
+	v := &view{Engine: g, event: o}
 	for _, r := range g.rules {
 		if g.ended != "" || !r.due(v) {
 			continue

@@ -4,6 +4,7 @@ package ensemble_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,9 +107,34 @@ func TestExpressionsThatAreWrong(t *testing.T) {
 		{"groups.a.metrics.rate.p99 > 1.0", `unknown statistic "p99"`},
 		{"job.state == 'failed'", `unknown field of a job "state"; known: "group", "status"`},
 		{"elapsed", "it gives a value of type double, want a condition that is true or false"},
-		{"elapsed >", "column 10: Syntax error"},
+		{"elapsed >", "unexpected end at column 10"},
+		{"elapsed > > 3", `unexpected ">" at column 11`},
+		{"(elapsed > 3", `missing ")" at column 13`},
+		{"elapsed > 3)", `unexpected ")" at column 12`},
+		{"elapsed > #", `unexpected "#" at column 11`},
+		{"job.status == 'failed", `unexpected "'failed" at column 15`},
+		{"elapsed & 3", `unexpected "& " at column 9`},
+		{"groups.all(g, groups[g].failed > 0)", `groups cannot be gone through; want a value by its name, such as groups.a.finished`},
+		{"groups.a.metrics.exists(m, m == 'x')", `groups.a.metrics cannot be gone through; want a value by its name, such as groups.a.metrics["NAME"].mean`},
+		{"size(groups) > 0", "groups is no value by itself; want one of it, such as groups.a.finished"},
+		{"groups == groups", "groups is no value by itself"},
+		{"groups.a.runTime > 1.0", `groups.a.runTime has several statistics; want one of them, such as groups.a.runTime.mean; known: "count", "mean"`},
+		{`groups.a.metrics["a b"] > 1`, `groups.a.metrics["a b"] has several statistics; want one of them, such as groups.a.metrics["a b"].mean`},
+		{"groups[job.group].waiting > 1", `groups[…].waiting has several statistics; want one of them, such as groups[…].waiting.mean`},
+		{"groups.a", "groups.a is no value by itself; want one of it, such as groups.a.finished"},
+		{"(elapsed > 3.0 ? groups.a : groups.b).failed > 1", "groups.a is no value by itself"},
+		{"job.metrics > 3", `job.metrics is no value by itself; want one of it, such as job.metrics["NAME"]`},
+		{"job.metrics.rate.mean > 3", `job.metrics.rate is one value and has no "mean"`},
+		{"groups.a.failed.count > 3", `groups.a.failed is one value and has no "count"`},
+		{"has(groups.a.metrics.rate)", "groups.a.metrics.rate is always there; want groups.a.metrics.rate.count > 0"},
+		{"'mean' in groups.a.runTime", "groups.a.runTime has several statistics"},
+		{"job.status == 'success'", `unknown status "success"; known: "succeeded", "failed", "timeout", "incomplete" or "cancelled"`},
+		{"'done' != job.status", `unknown status "done"`},
+		{"job.status in ['failed', 'timedout']", `unknown status "timedout"`},
+		{"job.status == 3", `job.status is a text and never 3; known: "succeeded"`},
+		{"job.group == 'c'", `unknown group "c"; known: "a" or "b"`},
 		{"whatever > 1", "column 1: undeclared reference to 'whatever'"},
-		{"elapsed == 'x'", "column 9: found no matching overload"},
+		{"elapsed == 'x'", "column 9: == does not go with double and string"},
 		{strings.Repeat("x", 10_001), "size"},
 	} {
 		t.Run(fmt.Sprintf("%.40s", c.when), func(t *testing.T) {
@@ -116,7 +142,7 @@ func TestExpressionsThatAreWrong(t *testing.T) {
 			e := fileOf(t, "  groups: [{name: a, command: [a]}, {name: b, command: [b]}]\n  rules: [{on: metric, when: 'true', do: {submit: a}}]\n")
 			e.Rules[0].When = c.when
 			_, faults := ensemble.NewEngine(e, makeJobs)
-			if len(faults) != 1 || !strings.Contains(faults[0].Message, c.want) || faults[0].Path != "spec.rules[0].when" {
+			if len(faults) == 0 || !strings.Contains(faults[0].Message, c.want) || faults[0].Path != "spec.rules[0].when" {
 				t.Errorf("got %v, want %s", faults, c.want)
 			}
 		})
@@ -146,10 +172,43 @@ func TestMetricsThatRulesRead(t *testing.T) {
 		"job.metrics[job.group] > 1.0":        all,
 		"'rate' in job.metrics":               all,
 		"groups.a.metrics.absent.count > 100": nil,
+		"'rate' in groups.a.metrics":          all,
+		"{'metrics': 1}.metrics > 0":          all,
 	} {
 		g := engine(t, steered+"  - {on: metric, when: '"+strings.ReplaceAll(when, "'", "''")+"', do: {submit: b}}\n")
 		if diff := cmp.Diff(want, g.Reads(all)); diff != "" {
 			t.Errorf("%s reads (-want +got):\n%s", when, diff)
 		}
+	}
+}
+
+// What has no value yet is not there, which an expression can ask.
+func TestWhatIsThereCanBeAsked(t *testing.T) {
+	t.Parallel()
+	events := []string{"0 run-start", "1 submit a-1", "2 start a-1", "3 finish a-1 succeeded rate=2"}
+	for _, c := range []struct{ when, want string }{
+		{"has(groups.a.metrics.rate.mean)", events[3]},
+		{"'rate' in groups.a.metrics", events[3]},
+		{"has(job.metrics.rate)", events[3]},
+		{"'rate' in job.metrics", events[3]},
+		{"has(job.status)", events[3]},
+		{"has(job.runTime)", events[3]},
+		{"has(job.pendingTime)", events[2]},
+		{"has(job.group)", events[1]},
+		{"has(groups.a.pendingTime.mean)", events[2]},
+		{"!has(groups.a.runTime.mean)", events[1]},
+		{"job.status != 'failed'", events[3]},
+		{"'a' in groups && !('c' in groups)", events[1]},
+		{"['a', 'b'].exists(x, groups[x].succeeded == 1)", events[3]},
+		{"groups[job.group].running == 1", events[2]},
+	} {
+		t.Run(c.when, func(t *testing.T) {
+			t.Parallel()
+			g := engine(t, "  groups: [{name: a, command: [a]}, {name: b, command: [b], after: [a]}]\n  rules: [{name: r, on: metric, when: '"+strings.ReplaceAll(c.when, "'", "''")+"', do: {cancel: b}}]\n")
+			want := []string{c.want + ": r: cancel 0 jobs of b"}
+			if diff := cmp.Diff(want, slices.DeleteFunc(decisions(t, g, events), func(s string) bool { return !strings.Contains(s, ": r:") })); diff != "" {
+				t.Errorf("decisions (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
