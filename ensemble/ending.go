@@ -64,6 +64,9 @@ func (g *Engine) Unused() (notes []string) {
 	return notes
 }
 
+// Faulty says whether a rule could not do what the file says, which Unused tells.
+func (g *Engine) Faulty() bool { return slices.ContainsFunc(g.rules, (*rule).faulty) }
+
 // Reads gives those of an attempt's metrics that rules read; nil is none.
 func (g *Engine) Reads(all map[string]float64) (read map[string]float64) {
 	for name, x := range all {

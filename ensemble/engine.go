@@ -290,7 +290,8 @@ func (g *Engine) retries(group string) int {
 	return 0
 }
 
-// carryOut makes the action of a rule; nil is none, of a rule that is broken.
+// carryOut makes the action of a rule; nil is none, of a rule that is broken or
+// whose action has no value yet.
 func (g *Engine) carryOut(r *rule, v *view) *Action {
 	a := &Action{Rule: r.Name}
 	do := &r.Do
@@ -319,11 +320,9 @@ func (g *Engine) carryOut(r *rule, v *view) *Action {
 		end := g.end(do.Finish, "rule "+r.Name, r.Name)
 		a = &end
 	}
-	if err != nil {
-		r.err, r.broken = err, true
+	if !r.tried(err, v.event) {
 		return nil
 	}
-	r.carriedOut(v.event)
 	return a
 }
 
@@ -331,7 +330,7 @@ func (g *Engine) carryOut(r *rule, v *view) *Action {
 func whole(x *expression, v *view) (int, error) {
 	n, err := x.number(v)
 	if err == nil && (n != math.Trunc(n) || n < 0 || n > math.MaxInt32) {
-		err = fmt.Errorf("%s gives %v, want a whole number", x.text, n)
+		err = x.wrong("%s gives %v, want a whole number from 0 to %d", x.text, n, math.MaxInt32)
 	}
 	return int(n), err
 }
@@ -362,7 +361,10 @@ func (g *Engine) ruleSubmits(r *rule, v *view, a *Action) error {
 		a.Note = fmt.Sprintf("submit nothing of %s, which was stopped", group.Name)
 		return nil
 	}
-	return g.submit(group, parameters, count, v.event, strings.Join(said, ""), a)
+	if err := g.submit(group, parameters, count, v.event, strings.Join(said, ""), a); err != nil {
+		return r.refused(err)
+	}
+	return nil
 }
 
 // submit makes jobs, or ends the run where they are too many.

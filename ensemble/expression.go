@@ -34,6 +34,7 @@ var language = sync.OnceValues(func() (*cel.Env, error) {
 
 // An expression is one of a rule, compiled.
 type expression struct {
+	at      spec.Path // in the file
 	text    string
 	program cel.Program
 	metrics []string // that it reads; * is any
@@ -64,7 +65,7 @@ func compileExpression(text string, want *cel.Type, groups []string) (*expressio
 	if err != nil {
 		return nil, []string{err.Error()}
 	}
-	return &expression{text, program, metrics}, nil
+	return &expression{text: text, program: program, metrics: metrics}, nil
 }
 
 var kinds = map[*cel.Type]string{cel.BoolType: "a condition that is true or false", cel.DoubleType: "a number"}
@@ -92,7 +93,7 @@ func (x *expression) number(v *view) (float64, error) {
 	case types.Uint:
 		return float64(n), nil
 	}
-	return 0, fmt.Errorf("%s gives %v, want a number", x.text, out)
+	return 0, x.wrong("%s gives %v, want a number", x.text, out)
 }
 
 // value evaluates an expression for a parameter.
@@ -106,7 +107,7 @@ func (x *expression) value(v *view) (spec.Value, error) {
 		return spec.Of(int64(n)), nil
 	case types.Double:
 		if math.IsNaN(float64(n)) || math.IsInf(float64(n), 0) {
-			return spec.Value{}, fmt.Errorf("%s gives %v, want a finite number", x.text, n)
+			return spec.Value{}, x.wrong("%s gives %v, want a finite number", x.text, n)
 		}
 		return spec.Of(float64(n)), nil
 	case types.String:
@@ -114,7 +115,12 @@ func (x *expression) value(v *view) (spec.Value, error) {
 	case types.Bool:
 		return spec.Of(bool(n)), nil
 	}
-	return spec.Value{}, fmt.Errorf("%s gives %v, want a number, a text or true or false", x.text, out)
+	return spec.Value{}, x.wrong("%s gives %v, want a number, a text or true or false", x.text, out)
+}
+
+// wrong is an error with the place of the expression in the file.
+func (x *expression) wrong(format string, args ...any) error {
+	return fmt.Errorf("%s: %w", x.at, fmt.Errorf(format, args...))
 }
 
 func (x *expression) eval(v *view) (ref.Val, error) {
@@ -124,7 +130,7 @@ func (x *expression) eval(v *view) (ref.Val, error) {
 		err = errNone
 	}
 	if err != nil {
-		return nil, fmt.Errorf("evaluating %s: %w", x.text, err)
+		return nil, x.wrong("evaluating %s: %w", x.text, err)
 	}
 	return out, nil
 }

@@ -39,13 +39,13 @@ func TestWhatCameToNothingIsNamed(t *testing.T) {
 		{"a rule that was carried out is not", "  - {on: start, do: {submit: b}}\n", nil},
 		{"a rule whose event never came", "  - {name: late, on: job-fail, do: {submit: b}}\n", []string{"rule late was never carried out"}},
 		{"a condition that has no value", "  - {on: metric, when: groups.b.runTime.mean > 1.0, do: {submit: b}}\n",
-			[]string{"rule rule-1 was never carried out: evaluating groups.b.runTime.mean > 1.0: there is no value yet"}},
+			[]string{"rule rule-1 was never carried out: spec.rules[0].when: evaluating groups.b.runTime.mean > 1.0: there is no value yet"}},
 		{"a condition that makes no sense", "  - {on: metric, when: 'job.status > 3', do: {submit: b}}\n",
-			[]string{"rule rule-1 was never carried out: evaluating job.status > 3: no such overload"}},
-		{"a parameter that is refused", "  - {on: start, do: {submit: b, parameters: {x: '13'}}}\n", []string{"rule rule-1 cannot be carried out: x is 13"}},
-		{"a parameter that is no number", "  - {on: start, do: {submit: b, parameters: {y: '0.0/0.0'}}}\n", []string{"rule rule-1 cannot be carried out: 0.0/0.0 gives NaN, want a finite number"}},
-		{"a number that is none", "  - {on: start, do: {submit: b, count: '0.5'}}\n", []string{"rule rule-1 cannot be carried out: 0.5 gives 0.5, want a whole number"}},
-		{"a negative number", "  - {on: start, do: {submit: b, count: '1 - 2'}}\n", []string{"rule rule-1 cannot be carried out: 1 - 2 gives -1, want a whole number"}},
+			[]string{"rule rule-1 was never carried out: spec.rules[0].when: evaluating job.status > 3: no such overload"}},
+		{"a parameter that is refused", "  - {on: start, do: {submit: b, parameters: {x: '13'}}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do: x is 13"}},
+		{"a parameter that is no number", "  - {on: start, do: {submit: b, parameters: {y: '0.0/0.0'}}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do.parameters.y: 0.0/0.0 gives NaN, want a finite number"}},
+		{"a number that is none", "  - {on: start, do: {submit: b, count: '0.5'}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do.count: 0.5 gives 0.5, want a whole number from 0 to 2147483647"}},
+		{"a negative number", "  - {on: start, do: {submit: b, count: '1 - 2'}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do.count: 1 - 2 gives -1, want a whole number from 0 to"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -210,5 +210,45 @@ func TestWhatIsThereCanBeAsked(t *testing.T) {
 				t.Errorf("decisions (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A run in which a rule could not do what the file says did not do it either.
+func TestRulesThatAreFaulty(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, rules, want string // want is a note
+	}{
+		{"not one that had nothing to do", "  - {on: job-fail, do: {submit: b}}\n", ""},
+		{"not one whose condition has no value", "  - {on: metric, when: groups.b.runTime.mean > 1.0, do: {submit: b}}\n", ""},
+		{"not one whose action has no value", "  - {on: metric, when: 'true', do: {submit: b, count: int(groups.b.runTime.mean)}}\n", ""},
+		{"not one whose condition made sense later", "  - {on: metric, when: groups.a.succeeded / groups.a.finished > 3, do: {submit: b}}\n", ""},
+		{"one whose condition makes no sense", "  - {on: metric, when: 'job.status > 3', do: {submit: b}}\n", "rule rule-1 was never carried out: spec.rules[0].when: evaluating job.status > 3: no such overload"},
+		{"one that was carried out before", "  - {on: metric, repetitions: 9, when: 1 / groups.a.pending >= 0, do: {submit: b}}\n", "rule rule-1 could not be asked in the end: spec.rules[0].when: evaluating 1 / groups.a.pending >= 0: division by zero"},
+		{"one whose action makes no sense", "  - {on: start, do: {submit: b, count: 1 / groups.b.pending}}\n", "rule rule-1 cannot be carried out: spec.rules[0].do.count: evaluating 1 / groups.b.pending: division by zero"},
+		{"one whose parameter is refused", "  - {on: start, do: {submit: b, parameters: {x: '13'}}}\n", "rule rule-1 cannot be carried out: spec.rules[0].do: x is 13"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			g := engine(t, steered+strings.ReplaceAll(c.rules, "when: groups", "group: a, when: groups"))
+			for _, text := range []string{"0 run-start", "0 submit a-1", "1 start a-1", "2 finish a-1 succeeded"} {
+				g.Apply(happened(t, text))
+			}
+			if g.Faulty() != (c.want != "") || c.want != "" && !slices.Contains(g.Unused(), c.want) {
+				t.Errorf("got %t and %q, want %q", g.Faulty(), g.Unused(), c.want)
+			}
+		})
+	}
+}
+
+func TestAnActionWithoutAValueIsNotDueYet(t *testing.T) {
+	t.Parallel()
+	g := engine(t, steered+"  - {name: r, on: metric, when: 'true', do: {submit: b, count: int(groups.a.runTime.mean)}}\n")
+	want := []string{"0 run-start: : submit 1 job of a", "3 finish a-1 succeeded: r: submit 2 jobs of b"}
+	if diff := cmp.Diff(want, decisions(t, g, []string{"0 run-start", "0 submit a-1", "1 start a-1", "3 finish a-1 succeeded"})); diff != "" {
+		t.Errorf("decisions (-want +got):\n%s", diff)
+	}
+	if g.Faulty() || g.Unused() != nil {
+		t.Errorf("got %t and %q", g.Faulty(), g.Unused())
 	}
 }

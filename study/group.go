@@ -27,8 +27,27 @@ func Maker(ctx context.Context, e *spec.Ensemble) ensemble.Maker {
 		if g.App == "" {
 			return commandJobs(e, g, serial, count), nil
 		}
-		return trialJobs(ctx, e, g, parameters, serial, count)
+		jobs, err := trialJobs(ctx, e, g, parameters, serial, count)
+		return jobs, ofGroup(err, e, g)
 	}
+}
+
+// ofGroup puts the faults of a sweep of one point where the file has the group.
+func ofGroup(err error, e *spec.Ensemble, g *spec.Group) error {
+	var wrong *spec.FileError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	k := slices.IndexFunc(e.Spec.Groups, func(other spec.Group) bool { return other.Name == g.Name })
+	at := spec.Path("spec").Key("groups").Index(k)
+	out := &spec.FileError{File: wrong.File}
+	for _, f := range wrong.Faults {
+		rest := strings.TrimPrefix(string(f.Path), "spec.study.sweeps[0]")
+		rest = strings.Replace(strings.Replace(rest, ".apps", ".app", 1), ".variants", ".variant", 1)
+		f.Path = at + spec.Path(rest)
+		out.Faults = append(out.Faults, f)
+	}
+	return out
 }
 
 func trialJobs(ctx context.Context, e *spec.Ensemble, g *spec.Group, parameters map[string]spec.Value, serial, count int) ([]*ensemble.Job, error) {
@@ -103,12 +122,7 @@ func checkSteering(ctx context.Context, e *spec.Ensemble) ([]spec.Fault, error) 
 		var wrong *spec.FileError
 		switch _, err := make(g, g.Parameters, 0, 1); {
 		case errors.As(err, &wrong):
-			for _, f := range wrong.Faults {
-				rest := strings.TrimPrefix(string(f.Path), "spec.study.sweeps[0]")
-				rest = strings.Replace(strings.Replace(rest, ".apps", ".app", 1), ".variants", ".variant", 1)
-				f.Path = at + spec.Path(rest)
-				faults = append(faults, f)
-			}
+			faults = append(faults, wrong.Faults...)
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case err != nil:

@@ -296,8 +296,11 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 }
 
 // good says whether a run did what it was to: as a rule said that ended it, or all
-// jobs succeeded that were needed.
+// jobs succeeded that were needed. It did not where a rule is faulty.
 func (r *prepared) good(s run.Summary) bool {
+	if r.engine.Faulty() {
+		return false
+	}
 	switch outcome, _ := r.engine.Ended(); outcome {
 	case spec.Success:
 		return true
