@@ -3,6 +3,7 @@
 package run
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -205,7 +206,7 @@ func CanSteer(x Executor, g *ensemble.Engine) (faults []spec.Fault) {
 
 // conclude ends a run that a rule or a limit has ended: nothing more is submitted,
 // and what runs is cancelled.
-func (r *session) conclude(held *ensemble.Job) error {
+func (r *session) conclude(ctx context.Context, held *ensemble.Job) error {
 	left := r.retries
 	if held != nil {
 		left = append(left, held)
@@ -225,5 +226,5 @@ func (r *session) conclude(held *ensemble.Job) error {
 			return err
 		}
 	}
-	return r.stop()
+	return r.stop(ctx)
 }

@@ -281,7 +281,7 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 		jobs = max(jobs, p.total) // those too that were asked for and not come to
 	}
 	e.say("%s", describeSummary(jobs, summary, records))
-	if d.Engine != nil && err == nil {
+	if outcome, _ := r.engine.Ended(); d.Engine != nil && (err == nil || outcome != "") {
 		e.sayEnding(d.Engine)
 	}
 	fmt.Fprintln(e.stdout, r.path)
