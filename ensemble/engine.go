@@ -160,7 +160,7 @@ func (g *Engine) take(e Event) (o *occurrence, first bool) {
 	switch e.Name {
 	case RunStart:
 		if first = g.began.IsZero(); !first {
-			g.gaps += max(0, e.Time.Sub(last))
+			g.resume(max(0, e.Time.Sub(last)))
 			return nil, false
 		}
 		g.began, g.beaten = e.Time, e.Time
@@ -198,6 +198,18 @@ func (g *Engine) take(e Event) (o *occurrence, first bool) {
 	return o, false
 }
 
+// resume goes on behind a gap between sessions, in which nobody knows yet whether
+// jobs ran: one that is found lost did not, and one that ended otherwise did.
+func (g *Engine) resume(gap time.Duration) {
+	g.gaps += gap
+	g.used.starts += g.used.nodes * gap.Seconds()
+	for _, f := range g.follows {
+		if f.running {
+			f.gaps += gap
+		}
+	}
+}
+
 // follow begins to follow a job.
 func (g *Engine) follow(job, group string, nodes int, asked time.Time) *follow {
 	f := &follow{group: group, nodes: max(nodes, 1), asked: asked}
@@ -232,8 +244,12 @@ func (g *Engine) halt(f *follow, o *occurrence) {
 	f.running = false
 	o.runTime, o.ran = max(0, o.time.Sub(f.started).Seconds()), true
 	g.used.nodes -= float64(f.nodes)
-	g.used.starts -= float64(f.nodes) * f.started.Sub(g.began).Seconds()
+	g.used.starts -= float64(f.nodes) * (f.started.Sub(g.began) + f.gaps).Seconds()
+	if o.status == Lost {
+		o.runTime = max(0, o.runTime-f.gaps.Seconds())
+	}
 	g.used.done += float64(f.nodes) * o.runTime
+	f.gaps = 0
 }
 
 // drop ceases to follow a job.
