@@ -345,8 +345,12 @@ func (g *Engine) carryOut(r *rule, v *view) *Action {
 // whole evaluates an expression for a number of nodes or jobs.
 func whole(x *expression, v *view) (int, error) {
 	n, err := x.number(v)
-	if err == nil && (n != math.Trunc(n) || n < 0 || n > math.MaxInt32) {
-		err = x.wrong("%s gives %v, want a whole number from 0 to %d", x.text, n, math.MaxInt32)
+	switch {
+	case err != nil:
+	case n != math.Trunc(n) || n < 0:
+		err = x.wrong("%s gives %v, want a whole number, 0 at least", x.text, n)
+	case n > math.MaxInt32:
+		err = x.wrong("%s gives %v, want %d at most", x.text, n, math.MaxInt32)
 	}
 	return int(n), err
 }

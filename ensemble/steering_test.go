@@ -44,8 +44,9 @@ func TestWhatCameToNothingIsNamed(t *testing.T) {
 			[]string{"rule rule-1 was never carried out: spec.rules[0].when: evaluating job.status > 3: no such overload"}},
 		{"a parameter that is refused", "  - {on: start, do: {submit: b, parameters: {x: '13'}}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do: x is 13"}},
 		{"a parameter that is no number", "  - {on: start, do: {submit: b, parameters: {y: '0.0/0.0'}}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do.parameters.y: 0.0/0.0 gives NaN, want a finite number"}},
-		{"a number that is none", "  - {on: start, do: {submit: b, count: '0.5'}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do.count: 0.5 gives 0.5, want a whole number from 0 to 2147483647"}},
-		{"a negative number", "  - {on: start, do: {submit: b, count: '1 - 2'}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do.count: 1 - 2 gives -1, want a whole number from 0 to"}},
+		{"a number that is none", "  - {on: start, do: {submit: b, count: '0.5'}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do.count: 0.5 gives 0.5, want a whole number, 0 at least"}},
+		{"a number that is too large", "  - {on: start, do: {submit: b, count: 2147483648 * 4}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do.count: 2147483648 * 4 gives 8.589934592e+09, want 2147483647 at most"}},
+		{"a negative number", "  - {on: start, do: {submit: b, count: '1 - 2'}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do.count: 1 - 2 gives -1, want a whole number, 0 at least"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -58,12 +59,35 @@ func TestWhatCameToNothingIsNamed(t *testing.T) {
 			}
 		})
 	}
-	g := engine(t, "  groups: [{name: a, command: [a]}, {name: b, command: [b], after: [a]}]\n")
-	for _, text := range []string{"0 run-start", "1 start a-1", "2 finish a-1 failed"} {
-		g.Apply(happened(t, text))
-	}
-	if diff := cmp.Diff([]string{"group b was never submitted: it comes after groups that did not succeed"}, g.Unused()); diff != "" {
-		t.Errorf("notes (-want +got):\n%s", diff)
+}
+
+func TestGroupsThatWereNeverSubmitted(t *testing.T) {
+	t.Parallel()
+	const groups = "  groups: [{name: a, command: [a], count: 2}, {name: b, command: [b], after: [a]}, {name: c, command: [c], after: [b]}]\n"
+	for _, c := range []struct {
+		name, rules string
+		events      []string
+		want        []string
+	}{
+		{"as one before them failed", "", slices.Concat([]string{"0 run-start"}, through(1, "a-1", "failed"), through(1, "a-2", "succeeded")),
+			[]string{"group b was never submitted: it comes after a, of which 1 of 2 jobs failed", "group c was never submitted: it comes after b, which was not submitted"}},
+		{"as one before them was cancelled", "", slices.Concat([]string{"0 run-start"}, through(1, "a-1", "succeeded"), []string{"2 omit a-2"}),
+			[]string{"group b was never submitted: it comes after a, of which 1 of 2 jobs was cancelled", "group c was never submitted: it comes after b, which was not submitted"}},
+		{"as the run ended before", "  rules: [{name: r, on: job-submit, do: {finish: success}}]\n", []string{"0 run-start", "1 submit a-1"},
+			[]string{"group b was never submitted: the run ended before", "group c was never submitted: the run ended before"}},
+		{"as a rule stopped them", "  rules: [{name: r, on: job-submit, do: {stop: b}}]\n", slices.Concat([]string{"0 run-start"}, through(1, "a-1", "succeeded"), through(1, "a-2", "succeeded")),
+			[]string{"group b was never submitted: a rule stopped it", "group c was never submitted: it comes after b, which was not submitted"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			g := engine(t, groups+c.rules)
+			for _, text := range c.events {
+				g.Apply(happened(t, text))
+			}
+			if diff := cmp.Diff(c.want, g.Unused()); diff != "" {
+				t.Errorf("notes (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -25,7 +25,7 @@ func (r *session) replay(e ensemble.Event) error {
 	}
 	if e.Name == ensemble.Decide {
 		if len(r.decisions) == 0 || r.decisions[0].Rule != e.Rule || r.decisions[0].Note != e.Note {
-			return &ensemble.EventError{Event: e, Why: fmt.Sprintf("the rules do not decide %q here; go on with the version that began the run", e.Note)}
+			return fmt.Errorf("%w: they do not decide %q here; go on with the version of ensemble that began it, or begin a new run in another --dir", ErrOtherRules, e.Note)
 		}
 		// Growing and shrinking were asked for; jobs are asked for again, and those
 		// that are known are passed over.

@@ -86,7 +86,7 @@ func TestRulesSteerARun(t *testing.T) {
 	b.same("decisions", []string{": submit 1 job of bad", "begin: submit 3 jobs of a", "again: submit 1 job of a", "more: submit 2 jobs of b"}, decided)
 	b.same("ends", []string{"a-1 finish succeeded", "a-2 finish succeeded", "a-3 finish succeeded", "a-4 finish succeeded",
 		"b-1 finish succeeded", "b-2 finish succeeded", "bad-1 finish failed"}, ended)
-	b.same("what came to nothing", []string{"group last was never submitted: it comes after groups that did not succeed"}, g.Unused())
+	b.same("what came to nothing", []string{"group last was never submitted: it comes after bad, of which 1 of 1 job failed"}, g.Unused())
 }
 
 func TestARuleEndsARun(t *testing.T) {
@@ -224,8 +224,8 @@ func TestAJournalOfOtherRulesIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := b.steer(steering(t, strings.Replace(twoStages, "count: 3", "count: 4", 1)), new(runtest.Executor))
-	want := `event decide: the rules do not decide "submit 3 jobs of a" here; go on with the version that began the run`
-	if err == nil || !strings.Contains(err.Error(), want) {
+	want := `journal.jsonl:3: the rules are not those that the run began with: they do not decide "submit 3 jobs of a" here; go on with the version of ensemble that began it, or begin a new run in another --dir`
+	if !errors.Is(err, run.ErrOtherRules) || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("got %v, want an error with %q", err, want)
 	}
 }
