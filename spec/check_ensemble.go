@@ -85,11 +85,16 @@ func (g *Group) check(at Path, names []string) (faults []Fault) {
 		add(at.Key("command"), "the application %q has its own; want an app or a command", g.App)
 	case g.App != "" && (len(g.Env) > 0 || g.MPI != ""):
 		add(at, "env and mpi are those of the application's variant; want them for a command only")
+	case g.App != "" && g.Workdir != "":
+		add(at.Key("workdir"), "an application works in a directory of the job's own, where its decks are; want it for a command only")
 	case g.App == "" && (g.Variant != "" || len(g.Parameters) > 0):
 		add(at, "variant and parameters are those of an application; want an app")
 	}
 	if len(g.Command) > 0 && g.Command[0] == "" {
 		add(at.Key("command"), "the command names no program")
+	}
+	if strings.ContainsRune(g.Workdir, 0) {
+		add(at.Key("workdir"), "got %q, want the path of a directory", g.Workdir)
 	}
 	if g.Tasks > 0 && g.Nodes > 0 && g.Tasks%g.Nodes != 0 {
 		add(at.Key("tasks"), "got %d tasks on %d nodes, want as many on each node", g.Tasks, g.Nodes)

@@ -19,6 +19,9 @@ type Group struct {
 	Command []string `json:"command,omitempty" jsonschema:"minItems=1"`
 	// Env is added to the environment of a plain command.
 	Env map[string]string `json:"env,omitempty"`
+	// Workdir is the directory that a plain command works in. A relative one is of
+	// the directory of the file. The default is a directory of the job's own.
+	Workdir string `json:"workdir,omitempty"`
 	// MPI starts the tasks of a plain command with the launcher of that MPI. The
 	// default is none: the executor starts them itself.
 	MPI MPI `json:"mpi,omitempty" jsonschema:"enum=openmpi,enum=mpich,enum=none"`

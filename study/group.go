@@ -97,13 +97,17 @@ func commandJobs(e *spec.Ensemble, g *spec.Group, serial, count int) []*ensemble
 	}
 	jobs := make([]*ensemble.Job, count)
 	for i := range jobs {
-		id := sha256.Sum256([]byte(digest(g.Name, list(g.Command), env, g.MPI, g.Nodes, g.Tasks, g.Threads, g.CoresPerTask,
-			list(policy.BeforeJob), list(policy.AfterJob), serial+i+1)))
+		what := []any{g.Name, list(g.Command), env, g.MPI, g.Nodes, g.Tasks, g.Threads, g.CoresPerTask,
+			list(policy.BeforeJob), list(policy.AfterJob), serial + i + 1}
+		if g.Workdir != "" { // jobs without one have the IDs that they had
+			what = append(what, g.Workdir)
+		}
+		id := sha256.Sum256([]byte(digest(what...)))
 		jobs[i] = &ensemble.Job{
 			ID: hex.EncodeToString(id[:8]), Ensemble: e.Metadata.Name, Group: g.Name, Repetition: serial + i + 1,
 			Shape: ensemble.Shape{Nodes: g.Nodes, Tasks: g.Tasks, Threads: g.Threads, CoresPerTask: g.CoresPerTask},
 			Launch: ensemble.Launch{
-				MPI: g.MPI, Profile: profileOf(policy, g.MPI, serial+i+1), Command: g.Command,
+				MPI: g.MPI, Profile: profileOf(policy, g.MPI, serial+i+1), Command: g.Command, Workdir: g.Workdir,
 				Before: policy.BeforeJob, After: policy.AfterJob, Env: env,
 			},
 			Policy: policyOf(policy),
