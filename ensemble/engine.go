@@ -313,7 +313,9 @@ func (g *Engine) carryOut(r *rule, v *view) *Action {
 	do := &r.Do
 	var err error
 	switch {
-	case do.Submit != "":
+	case do.Check != "" && g.tallies[do.Check].open() > 0:
+		return nil // one at a time is enough
+	case do.Submits() != "":
 		err = g.ruleSubmits(r, v, a)
 	case do.Cancel != "" || do.Stop != "":
 		group := do.Cancel + do.Stop
@@ -356,7 +358,7 @@ func whole(x *expression, v *view) (int, error) {
 }
 
 func (g *Engine) ruleSubmits(r *rule, v *view, a *Action) error {
-	group := g.groups[r.Do.Submit]
+	group := g.groups[r.Do.Submits()]
 	count := group.Count
 	if r.count != nil {
 		var err error
@@ -383,6 +385,9 @@ func (g *Engine) ruleSubmits(r *rule, v *view, a *Action) error {
 	}
 	if err := g.submit(group, parameters, count, v.event, strings.Join(said, ""), a); err != nil {
 		return r.refused(err)
+	}
+	if r.Do.Check != "" && g.ended == "" {
+		a.Note = fmt.Sprintf("check %s, with %s", group.Name, plural(count, "job"))
 	}
 	return nil
 }
@@ -449,7 +454,7 @@ func (g *Engine) ready(o *occurrence, start bool) (actions []Action) {
 
 // byRule says whether a rule submits a group.
 func (g *Engine) byRule(group string) bool {
-	return slices.ContainsFunc(g.rules, func(r *rule) bool { return r.Do.Submit == group })
+	return slices.ContainsFunc(g.rules, func(r *rule) bool { return r.Do.Submits() == group })
 }
 
 // succeeded says whether a group was submitted and all its jobs succeeded.

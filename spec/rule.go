@@ -2,6 +2,8 @@
 
 package spec
 
+import "cmp"
+
 // EnsembleRule says what to do when something happens.
 type EnsembleRule struct {
 	// Name is what the journal and the end of the run call it. The default is
@@ -58,6 +60,9 @@ type Action struct {
 	// Parameters are CEL expressions for parameters of the application that is
 	// submitted, in place of the group's.
 	Parameters map[string]string `json:"parameters,omitempty"`
+	// Check runs a group as a check: it is submitted unless jobs of it are pending
+	// or run, which leaves the rule as it is.
+	Check string `json:"check,omitempty"`
 	// Cancel ends the jobs of a group that are pending or run.
 	Cancel string `json:"cancel,omitempty"`
 	// Stop cancels a group and submits no more of it.
@@ -71,6 +76,9 @@ type Action struct {
 	// Finish ends the run with success or failure.
 	Finish Outcome `json:"finish,omitempty" jsonschema:"enum=success,enum=failure"`
 }
+
+// Submits gives the group that the action submits; none is empty.
+func (a *Action) Submits() string { return cmp.Or(a.Submit, a.Check) }
 
 // Urgency is how urgent the jobs of a group are, as Flux has it: 0 holds them
 // back, 16 is usual, 31 goes first.
