@@ -193,7 +193,7 @@ func (r *reader) incomplete(path []string, below []level, place string) string {
 	}
 	stat := below[0].what == "statistic"
 	switch {
-	case place == container && !stat && !slices.Equal(path, []string{"job"}):
+	case place == container && (below[0].what == "group" || below[0].what == "metric"):
 		return ""
 	case place == tested && stat:
 		return fmt.Sprintf("%s is always there; want %s > 0", show(path), show(append(slices.Clone(path), "count")))
@@ -246,14 +246,14 @@ func (r *reader) compare(left, right ast.Expr) {
 		values = right.AsList().Elements()
 	}
 	for _, e := range values {
-		switch x := literal(e).(type) {
+		switch text := literal(e).(type) {
 		case nil:
 		case types.String:
-			if !slices.Contains(known, string(x)) {
-				r.problem(spec.Unknown(what, string(x), known))
+			if !slices.Contains(known, string(text)) {
+				r.problem(spec.Unknown(what, string(text), known))
 			}
 		default:
-			r.problem(fmt.Sprintf("%s is a text and never %v; known: %s", show(path), x, spec.OneOf(known)))
+			r.problem(fmt.Sprintf("%s is a text; want %s", show(path), spec.OneOf(known)))
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/operators"
 )
 
 // explain gives what CEL found, with the column inside the expression. Of faults of
@@ -19,7 +20,11 @@ func explain(issues *cel.Issues) (problems []string) {
 		if text, ok := strings.CutPrefix(message, "Syntax error: "); ok {
 			return append(problems, fmt.Sprintf("%s at column %d", unexpected(text), column))
 		}
-		if m := overload.FindStringSubmatch(message); m != nil {
+		switch m := overload.FindStringSubmatch(message); {
+		case m == nil:
+		case m[1] == operators.Index:
+			message = "what is in the brackets is of the wrong type"
+		default:
 			message = fmt.Sprintf("%s does not go with %s", strings.Trim(m[1], "_@"), strings.Join(strings.Split(m[2], ", "), " and "))
 		}
 		problems = append(problems, fmt.Sprintf("column %d: %s", column, message))
@@ -28,7 +33,7 @@ func explain(issues *cel.Issues) (problems []string) {
 }
 
 var (
-	overload = regexp.MustCompile(`^found no matching overload for '(.+)' applied to '\(?([^()]*)\)?'$`)
+	overload = regexp.MustCompile(`^found no matching overload for '(.+)' applied to '\(?(.*?)\)?'$`)
 	// What the parser generator says, and in it the text that it stumbles over. What
 	// it would rather have are the names of its tokens, which help nobody.
 	missing   = regexp.MustCompile(`(?s)^missing (.+) at `)
@@ -47,5 +52,5 @@ func unexpected(message string) string {
 	case strings.HasSuffix(m[1], "<EOF>"):
 		return "unexpected end"
 	}
-	return fmt.Sprintf("unexpected %q", m[1])
+	return fmt.Sprintf("unexpected %q", strings.TrimSpace(m[1]))
 }
