@@ -350,7 +350,7 @@ func whole(x *expression, v *view) (int, error) {
 	switch {
 	case err != nil:
 	case n != math.Trunc(n) || n < 0:
-		err = x.wrong("%s gives %v, want a whole number, 0 at least", x.text, n)
+		err = x.wrong("%s gives %v, want a whole number of 0 or more", x.text, n)
 	case n > math.MaxInt32:
 		err = x.wrong("%s gives %v, want %d at most", x.text, n, math.MaxInt32)
 	}

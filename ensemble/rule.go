@@ -24,6 +24,8 @@ type rule struct {
 	parameters                map[string]*expression
 	reads                     []string // metrics
 
+	came   bool            // an event of the rule did
+	held   bool            // and its condition
 	fired  int             // how often it was carried out
 	last   time.Time       // when it was
 	passes int             // events to let pass
@@ -80,12 +82,14 @@ func (r *rule) due(v *view) bool {
 	if r.fired > 0 && o.now.Sub(r.last) < time.Duration(r.CoolDown) {
 		return false
 	}
+	r.came = true
 	if r.when != nil {
 		holds, err := r.when.holds(v)
 		if r.err = err; !holds {
 			return false
 		}
 	}
+	r.held = true
 	if r.passes > 0 {
 		r.passes--
 		return false
@@ -131,9 +135,17 @@ func (r *rule) ending() string {
 		return ""
 	case r.err != nil:
 		return fmt.Sprintf("rule %s was never carried out: %v", r.Name, r.err)
-	default:
-		return fmt.Sprintf("rule %s was never carried out", r.Name)
 	}
+	why := "a check was at it"
+	switch {
+	case !r.came && r.Group != "":
+		why = fmt.Sprintf("no %s of %s came", r.On, r.Group)
+	case !r.came:
+		why = fmt.Sprintf("no %s came", r.On)
+	case !r.held:
+		why = "its condition never held"
+	}
+	return fmt.Sprintf("rule %s was never carried out: %s", r.Name, why)
 }
 
 // refused puts an error of the maker, which is one of the group, where the rule has

@@ -37,16 +37,19 @@ func TestWhatCameToNothingIsNamed(t *testing.T) {
 		want        []string
 	}{
 		{"a rule that was carried out is not", "  - {on: start, do: {submit: b}}\n", nil},
-		{"a rule whose event never came", "  - {name: late, on: job-fail, do: {submit: b}}\n", []string{"rule late was never carried out"}},
+		{"a rule whose event never came", "  - {name: late, on: job-fail, do: {submit: b}}\n", []string{"rule late was never carried out: no job-fail came"}},
+		{"a rule whose event never came in its group", "  - {name: late, on: job-start, group: b, do: {submit: b}}\n", []string{"rule late was never carried out: no job-start of b came"}},
+		{"a condition that never held", "  - {name: late, on: job-start, when: elapsed > 100.0, do: {submit: b}}\n", []string{"rule late was never carried out: its condition never held"}},
+		{"a check that had no room", "  - {name: late, on: job-start, do: {check: b}}\n  - {name: first, on: start, do: {submit: b}}\n", []string{"rule late was never carried out: a check was at it"}},
 		{"a condition that has no value", "  - {on: metric, when: groups.b.runTime.mean > 1.0, do: {submit: b}}\n",
 			[]string{"rule rule-1 was never carried out: spec.rules[0].when: evaluating groups.b.runTime.mean > 1.0: there is no value yet"}},
 		{"a condition that makes no sense", "  - {on: metric, when: 'job.status > 3', do: {submit: b}}\n",
 			[]string{"rule rule-1 was never carried out: spec.rules[0].when: evaluating job.status > 3: no such overload"}},
 		{"a parameter that is refused", "  - {on: start, do: {submit: b, parameters: {x: '13'}}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do: x is 13"}},
 		{"a parameter that is no number", "  - {on: start, do: {submit: b, parameters: {y: '0.0/0.0'}}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do.parameters.y: 0.0/0.0 gives NaN, want a finite number"}},
-		{"a number that is none", "  - {on: start, do: {submit: b, count: '0.5'}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do.count: 0.5 gives 0.5, want a whole number, 0 at least"}},
+		{"a number that is none", "  - {on: start, do: {submit: b, count: '0.5'}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do.count: 0.5 gives 0.5, want a whole number of 0 or more"}},
 		{"a number that is too large", "  - {on: start, do: {submit: b, count: 2147483648 * 4}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do.count: 2147483648 * 4 gives 8.589934592e+09, want 2147483647 at most"}},
-		{"a negative number", "  - {on: start, do: {submit: b, count: '1 - 2'}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do.count: 1 - 2 gives -1, want a whole number, 0 at least"}},
+		{"a negative number", "  - {on: start, do: {submit: b, count: '1 - 2'}}\n", []string{"rule rule-1 cannot be carried out: spec.rules[0].do.count: 1 - 2 gives -1, want a whole number of 0 or more"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
