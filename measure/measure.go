@@ -156,7 +156,7 @@ func attempt(ctx context.Context, dir string, ev ensemble.Event, apps map[string
 		r.Flags = append(r.Flags, unreadable)
 	}
 	r.Times.Start, r.Times.Finish = exit.Start, exit.Finish
-	r.Load, r.Resources = exit.Load, exit.Resources
+	r.Load, r.Resources, r.Flux = exit.Load, exit.Resources, exit.Flux
 	r.flagTime(app.Application)
 	if job.Launch.Profile == spec.ProfileMPI && !exit.Start.IsZero() {
 		addProfile(&r, filepath.Join(dir, run.ProfileDir))

@@ -78,6 +78,9 @@ type Record struct {
 	MPI *mpi.Summary `json:"mpi,omitempty"`
 	// Load is the other work on the machine, as a share of it.
 	Load *run.Load `json:"load,omitempty"`
+	// Flux is what Flux says of the attempt, with the times that tell queueing,
+	// launching and running apart; nil where it ran elsewhere.
+	Flux *run.FluxJob `json:"flux,omitempty"`
 	// Resources are what all processes of the attempt used.
 	Resources *run.Resources `json:"resources,omitempty"`
 }

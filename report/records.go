@@ -110,7 +110,14 @@ var recordFields = []struct {
 	{"load_during", ofLoad(func(l *run.Load) string { return allDigits(l.During) })},
 	{"user[s]", ofResources(func(u *run.Resources) string { return allDigits(u.UserSeconds) })},
 	{"system[s]", ofResources(func(u *run.Resources) string { return allDigits(u.SystemSeconds) })},
-	{"max_rss[B]", ofResources(func(u *run.Resources) string { return strconv.FormatInt(u.MaxRSSBytes, 10) })},
+	{"max_rss[B]", ofResources(func(u *run.Resources) string { return known(int(u.MaxRSSBytes)) })},
+	{"queue[s]", ofFlux(func(f *run.FluxJob) string { return between(f.Submit, f.Alloc) })},
+	{"launch[s]", func(r *measure.Record) string {
+		if r.Flux == nil {
+			return ""
+		}
+		return between(r.Flux.Alloc, r.Times.Start)
+	}},
 	{"mpi_percent", func(r *measure.Record) string {
 		if r.MPI == nil {
 			return ""
@@ -123,6 +130,24 @@ var recordFields = []struct {
 	{"mpi_imbalance_percent", ofProfile(func(s *mpi.Summary) string { return allDigits(s.Imbalance) })},
 	{"mpi_wait_percent", ofProfile(func(s *mpi.Summary) string { return digitsOf(s.WaitPercent) })},
 	{"mpi_cost_percent", ofProfile(func(s *mpi.Summary) string { return allDigits(s.CostPercent) })},
+}
+
+// ofFlux is the text of what only Flux tells.
+func ofFlux(text func(*run.FluxJob) string) func(*measure.Record) string {
+	return func(r *measure.Record) string {
+		if r.Flux == nil {
+			return ""
+		}
+		return text(r.Flux)
+	}
+}
+
+// between is a time in seconds between two events that came.
+func between(from, to time.Time) string {
+	if from.IsZero() || to.IsZero() {
+		return ""
+	}
+	return allDigits(to.Sub(from).Seconds())
 }
 
 // ofProfile is the text of a number that only profiled jobs have.

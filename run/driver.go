@@ -83,6 +83,11 @@ func (d *Driver) Run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) 
 	if err != nil {
 		return r.summary, err
 	}
+	if x, ok := d.Executor.(Opener); ok {
+		if err := x.Open(ctx, d.Dir); err != nil {
+			return r.summary, errors.Join(err, journal.Close())
+		}
+	}
 	if c, ok := d.Executor.(Clock); ok {
 		c.Resume(r.last)
 	}
@@ -125,6 +130,8 @@ type session struct {
 	// stopping says that the session only waits for what still runs, and gaveUp that
 	// it leaves a job to the next one.
 	stopping, gaveUp bool
+	// lost says that the executor failed: nothing more is heard from it.
+	lost bool
 }
 
 func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) error {
@@ -241,15 +248,26 @@ func (r *session) wait(ctx context.Context) error {
 		return r.event(ctx, e)
 	case now := <-wake:
 		return r.write(ensemble.Event{Time: now, Name: ensemble.Heartbeat})
+	case err := <-r.failed():
+		r.lost = true
+		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
+// failed tells that the executor can do nothing more.
+func (r *session) failed() <-chan error {
+	if x, ok := r.Executor.(Failing); ok {
+		return x.Failed()
+	}
+	return nil
+}
+
 // stop ends everything that runs and waits for it, though not for ever, and not
 // beyond ctx where that was not what ended the run.
 func (r *session) stop(ctx context.Context) error {
-	if r.stopping {
+	if r.stopping || r.lost {
 		return nil
 	}
 	r.stopping = true
@@ -275,6 +293,8 @@ func (r *session) stop(ctx context.Context) error {
 			return errors.Join(append(errs, r.left(fmt.Sprintf("within %v of being asked to", limit)))...)
 		case <-interrupt:
 			return errors.Join(append(errs, context.Cause(ctx), r.left("yet"))...)
+		case err := <-r.failed():
+			return errors.Join(append(errs, err)...)
 		case e := <-r.Executor.Events():
 			if r.open[e.Job] == nil {
 				continue

@@ -30,12 +30,23 @@ type Environment struct {
 	Processors   int       `json:"processors"`       // of the machine, hardware threads
 	Cores        int       `json:"cores"`            // that jobs may use
 	MemoryBytes  int64     `json:"memory_bytes,omitempty"`
+	// Flux is the instance that jobs run in, where they do.
+	Flux *FluxInstance `json:"flux,omitempty"`
 	// LoadAverage is that of the last minute.
 	LoadAverage float64 `json:"load_average"`
 	// MPI are the versions of the launchers by the MPI's name.
 	MPI map[string]string `json:"mpi,omitempty"`
 	// Packages are the versions of the packages that the run uses.
 	Packages map[string]string `json:"packages,omitempty"`
+}
+
+// FluxInstance is what a Flux instance says of itself.
+type FluxInstance struct {
+	Version string `json:"version"` // of flux-core
+	Nodes   int    `json:"nodes"`
+	Cores   int    `json:"cores"` // of all nodes
+	Hosts   string `json:"hosts"` // RFC 29
+	Level   int    `json:"level"` // instances around it
 }
 
 // Capture finds out about this machine. packages are those of interest; cores

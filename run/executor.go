@@ -4,6 +4,7 @@ package run
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
@@ -98,3 +99,27 @@ type Clock interface {
 	// run it is zero.
 	Resume(last time.Time)
 }
+
+// Opener is an executor that keeps something of its own with a run.
+type Opener interface {
+	// Open is called first, by a session that has the run directory to itself.
+	Open(ctx context.Context, dir Dir) error
+}
+
+// Failing is an executor that can lose its member in the middle of a run, or what it
+// needs to keep what attempts leave.
+type Failing interface {
+	// Failed has the reason sent once. No event comes behind it; the driver ends the
+	// session, and the next one asks what became of the attempts that are open.
+	Failed() <-chan error
+}
+
+// MemberError says that a member is lost or cannot be reached.
+type MemberError struct {
+	Member string // and where it is
+	Err    error
+}
+
+func (e *MemberError) Error() string { return fmt.Sprintf("%s: %v", e.Member, e.Err) }
+
+func (e *MemberError) Unwrap() error { return e.Err }

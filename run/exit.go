@@ -38,9 +38,27 @@ type Exit struct {
 	// LeftProcesses is how many processes the application left behind; they were
 	// ended after Finish.
 	LeftProcesses int `json:"left_processes,omitempty"`
+	// Flux is what Flux says of the attempt; nil where another executor ran it.
+	Flux *FluxJob `json:"flux,omitempty"`
 	// Flags mark what a reader of the result should know: noisy, shared,
 	// oversubscribed, left-processes, simulated.
 	Flags []string `json:"flags,omitempty"`
+}
+
+// FluxJob is an attempt as Flux saw it. The times are those of the events of RFC 21:
+// the job waits in the queue from Submit to Alloc, is launched from Alloc to Start,
+// runs up to Finish, and is cleaned up after by Clean. Events that did not come are
+// left out.
+type FluxJob struct {
+	ID    string `json:"id"`              // F58, in ASCII
+	Hosts string `json:"hosts,omitempty"` // RFC 29
+	Cores int    `json:"cores,omitempty"` // on all of them
+
+	Submit time.Time `json:"submit"`
+	Alloc  time.Time `json:"alloc,omitzero"`
+	Start  time.Time `json:"start,omitzero"`
+	Finish time.Time `json:"finish,omitzero"`
+	Clean  time.Time `json:"clean,omitzero"`
 }
 
 // Step is one command before or after the application.
@@ -58,7 +76,8 @@ type Resources struct {
 	// MaxRSSBytes is the largest resident set of any one process. Linux counts a
 	// process for no less than the one that started it was before exec, which is
 	// some 20 MB for the supervisor: smaller programs show that.
-	MaxRSSBytes int64 `json:"max_rss_bytes"`
+	// It is 0 where nobody measured it, as in Flux.
+	MaxRSSBytes int64 `json:"max_rss_bytes,omitempty"`
 }
 
 // Load is the share of the machine's cores, from 0 to 1, that work other than

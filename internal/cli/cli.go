@@ -124,6 +124,7 @@ func exitCode(err error) int {
 		file    *spec.FileError
 		missing *run.MissingError
 		storage *run.StorageError
+		member  *run.MemberError
 		broken  *run.BrokenError
 		sig     interrupted
 	)
@@ -132,7 +133,7 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.As(err, &sig):
 		return exitInterrupted
-	case errors.As(err, &storage), errors.Is(err, unix.ENOSPC):
+	case errors.As(err, &storage), errors.As(err, &member), errors.Is(err, unix.ENOSPC):
 		return exitService
 	case errors.Is(err, run.ErrLocked), errors.Is(err, run.ErrOtherRules), errors.As(err, &broken):
 		return exitInput

@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"github.com/converged-computing/ensemble/run"
-	"github.com/converged-computing/ensemble/run/local"
 	"github.com/spf13/cobra"
 )
 
@@ -35,7 +34,7 @@ that the study needs is missing.
 line, for a package manager to read.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			x, err := local.New("")
+			x, err := onLocal(c.Context(), nil)
 			if err != nil {
 				return err
 			}
@@ -63,7 +62,7 @@ line, for a package manager to read.`,
 }
 
 // diagnose looks at the catalog or at a study, in every environment of it.
-func (e *env) diagnose(ctx context.Context, args []string, x *local.Executor) ([]*finding, error) {
+func (e *env) diagnose(ctx context.Context, args []string, x member) ([]*finding, error) {
 	var c check
 	if len(args) == 0 {
 		cat, err := e.catalog()

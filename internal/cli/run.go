@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,7 +18,6 @@ import (
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/measure"
 	"github.com/converged-computing/ensemble/run"
-	"github.com/converged-computing/ensemble/run/local"
 	"github.com/converged-computing/ensemble/spec"
 	"github.com/converged-computing/ensemble/study"
 	"github.com/spf13/cobra"
@@ -46,7 +47,7 @@ when a trial failed; its record says why.`,
 		RunE: func(c *cobra.Command, args []string) error { return e.run(c.Context(), args, o) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.on, "on", "local", "where to run: local")
+	f.StringVar(&o.on, "on", "local", "where to run: local, or flux, in the Flux instance around or one that is started")
 	f.StringVar(&o.dir, "dir", "", "the run directory (default runs/NAME)")
 	f.StringVar(&o.environment, "environment", "", "the `NAME` of the environment that this is, where the study names several")
 	f.BoolVar(&o.resume, "resume", false, "go on with the run in the directory")
@@ -55,8 +56,9 @@ when a trial failed; its record says why.`,
 }
 
 func (e *env) run(ctx context.Context, args []string, o runOptions) error {
-	if o.on != "local" {
-		return input(fmt.Errorf("unknown executor %q; want local", o.on))
+	begin, ok := members[o.on]
+	if !ok {
+		return input(errors.New(spec.Unknown("executor", o.on, slices.Sorted(maps.Keys(members)))))
 	}
 	r, err := e.open(ctx, args, o)
 	if err != nil {
@@ -65,12 +67,11 @@ func (e *env) run(ctx context.Context, args []string, o runOptions) error {
 	if err := r.prepare(ctx); err != nil {
 		return input(r.locate(err))
 	}
-	self, err := os.Executable()
-	if err != nil {
+	if r.executor, err = begin(ctx, r); err != nil {
 		return err
 	}
-	if r.executor, err = local.New(self, "supervise"); err != nil {
-		return err
+	if x, ok := r.executor.(io.Closer); ok {
+		defer x.Close()
 	}
 	var c check
 	n, err := c.jobs(r)
@@ -87,7 +88,7 @@ func (e *env) run(ctx context.Context, args []string, o runOptions) error {
 		}
 	}
 	if o.dryRun {
-		e.say("%s: %s can run on this machine (%d cores); nothing was run", r.ensemble.Metadata.Name, plural(n, "trial"), r.executor.Cores())
+		e.say("%s: %s can run on %s (%d cores); nothing was run", r.ensemble.Metadata.Name, plural(n, "trial"), r.executor.Name(), r.executor.Cores())
 		return nil
 	}
 	return e.carryOut(ctx, r, r.plan.Len())
@@ -103,7 +104,7 @@ type prepared struct {
 	plan        *study.Plan      // of the study
 	make        ensemble.Maker   // of groups
 	engine      *ensemble.Engine // of groups and rules
-	executor    *local.Executor
+	executor    member
 	titles      titles // of the jobs that were checked
 }
 
@@ -265,6 +266,9 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 		return err
 	}
 	machine := run.Capture(ctx, r.packages(), r.executor.Cores())
+	if x, ok := r.executor.(interface{ Instance() *run.FluxInstance }); ok {
+		machine.Flux = x.Instance()
+	}
 	d.Environment = &machine
 	p := newProgress(e.stderr, r.titles, took(r.dir), jobs)
 	d.Observer = p

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/flux"
+	"github.com/converged-computing/ensemble/flux/fluxtest"
 	"github.com/converged-computing/ensemble/internal/cli"
 	"github.com/converged-computing/ensemble/run"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -33,6 +35,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":     exits,
 			"decisions": decisions,
+			"broker":    broker,
 		},
 		Setup: func(e *testscript.Env) error {
 			examples, err := filepath.Abs("../../examples/ensemble-python")
@@ -52,6 +55,22 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got := exitCodeOf(err); got != args[0] {
 		ts.Fatalf("got exit code %s (%v), want %s", got, err, args[0])
 	}
+}
+
+// broker starts a Flux broker of some nodes that executes on this machine, and has
+// FLUX_URI name it: broker NODES CORES.
+func broker(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: broker NODES CORES")
+	}
+	nodes, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	cores, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	b, err := fluxtest.New(fluxtest.Options{Nodes: nodes, Cores: cores, Run: fluxtest.Exec})
+	ts.Check(err)
+	ts.Defer(b.Close)
+	ts.Setenv(flux.URIEnv, b.URI())
 }
 
 // decisions prints what the journal of a run says was decided, and by which rule:
