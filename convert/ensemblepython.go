@@ -125,10 +125,9 @@ func (c *converter) readJob(o object) {
 	}
 	g.Run.Timeout = o.seconds("duration")
 	if dir := o.text("workdir"); filepath.IsAbs(dir) {
-		g.Command = append([]string{"sh", "-c", `cd "$0" && exec "$@"`, dir}, g.Command...)
-		c.note(o.at.Key("workdir"), "a shell goes there first: a job has a directory of its own here, which its output stays in")
+		g.Workdir = dir
 	} else if dir != "" {
-		o.fault(o.at.Key("workdir"), "got %q, want an absolute path: a job has a directory of its own here, and no other to begin from", dir)
+		o.fault(o.at.Key("workdir"), "got %q, want an absolute path: a relative one is there of where the file is run, and here of where it is", dir)
 	}
 	c.jobs = append(c.jobs, job{o.at, g})
 }

@@ -135,24 +135,20 @@ rules: [{trigger: start, action: {name: submit}}]
       submit: c
 `, `f.yaml:5:26: rules[0].action: without a label it submits every job, so it becomes 3 rules
 `},
-		{"a directory to work in is gone to by a shell", `jobs: [{name: a, command: ./solve 1, workdir: /data}]
+		{"a directory to work in", `jobs: [{name: a, command: ./solve 1, workdir: /data}]
 rules: [{trigger: start, action: {name: submit, label: a}}]
 `, `  groups:
   - name: a
     command:
-    - sh
-    - -c
-    - cd "$0" && exec "$@"
-    - /data
     - ./solve
     - "1"
+    workdir: /data
   rules:
   - name: rule-1
     "on": start
     do:
       submit: a
-`, `f.yaml:1:38: jobs[0].workdir: a shell goes there first: a job has a directory of its own here, which its output stays in
-`},
+`, ""},
 		{"jobs that nothing submits are left out with the rules that wait for them", `jobs:
 - {name: a, command: a}
 - {name: b, command: b}
@@ -263,7 +259,7 @@ f.yaml:3:33: jobs[1].count: got 0, want 1 at least
 f.yaml:3:43: jobs[1].nodes: got -1, want 0 at least
 f.yaml:3:54: jobs[1].tasks: got the string "two", want a whole number from 0 to 2147483647
 f.yaml:3:66: jobs[1].duration: got the number -5, want seconds: 0, which is none, or from 0.001 to 31622400
-f.yaml:3:80: jobs[1].workdir: got "data", want an absolute path: a job has a directory of its own here, and no other to begin from
+f.yaml:3:80: jobs[1].workdir: got "data", want an absolute path: a relative one is there of where the file is run, and here of where it is
 f.yaml:4:4: jobs[2].name: jobs[1] has the name "c" too, and there both are one group; want a name of its own, and rules that submit it
 f.yaml:4:13: jobs[2].command: the command names no program
 f.yaml:4:26: jobs[2].taks: unknown field "taks"; did you mean "tasks"?

@@ -58,11 +58,48 @@ func (g *Engine) Unused() (notes []string) {
 	}
 	for i := range g.spec.Groups {
 		if group := &g.spec.Groups[i]; g.tallies[group.Name].submitted == 0 && !g.byRule(group.Name) {
-			notes = append(notes, fmt.Sprintf("group %s was never submitted: it comes after groups that did not succeed", group.Name))
+			notes = append(notes, fmt.Sprintf("group %s was never submitted: %s", group.Name, g.whyNot(group)))
 		}
 	}
 	return notes
 }
+
+// whyNot says why a group that no rule submits was not submitted.
+func (g *Engine) whyNot(group *spec.Group) string {
+	if g.stopped[group.Name] {
+		return "a rule stopped it"
+	}
+	if g.ended != "" {
+		return "the run ended before"
+	}
+	for _, name := range group.After {
+		t := g.tallies[name]
+		of := func(n int, what string) string {
+			return fmt.Sprintf("it comes after %s, of which %d of %s %s", name, n, plural(t.submitted, "job"), what)
+		}
+		switch {
+		case t.submitted == 0:
+			return fmt.Sprintf("it comes after %s, which was not submitted", name)
+		case t.failed > 0:
+			return of(t.failed, "failed")
+		case t.cancelled > 0:
+			return of(t.cancelled, was(t.cancelled)+" cancelled")
+		case t.succeeded < t.submitted:
+			return of(t.open(), "did not end")
+		}
+	}
+	return "the run was cut off before"
+}
+
+func was(n int) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
+}
+
+// Faulty says whether a rule could not do what the file says, which Unused tells.
+func (g *Engine) Faulty() bool { return slices.ContainsFunc(g.rules, (*rule).faulty) }
 
 // Reads gives those of an attempt's metrics that rules read; nil is none.
 func (g *Engine) Reads(all map[string]float64) (read map[string]float64) {

@@ -29,9 +29,6 @@ type Maker func(group *spec.Group, parameters map[string]spec.Value, serial, cou
 //
 // It is not safe for concurrent use.
 type Engine struct {
-	// Nodes is how many nodes the member has.
-	Nodes int
-
 	spec    *spec.EnsembleSpec
 	make    Maker
 	groups  map[string]*spec.Group
@@ -41,6 +38,7 @@ type Engine struct {
 
 	waiting []*spec.Group // that come after others
 	stopped map[string]bool
+	nodes   int // of the member
 	began   time.Time
 	last    time.Time     // of the events so far
 	gaps    time.Duration // between sessions
@@ -77,7 +75,7 @@ type Action struct {
 // NewEngine makes the engine of an ensemble whose file is at the path spec. Groups
 // that sweeps of a study make can be named by rules like any other.
 func NewEngine(e *spec.EnsembleSpec, maker Maker) (*Engine, []spec.Fault) {
-	g := &Engine{Nodes: 1, spec: e, make: maker, groups: map[string]*spec.Group{}, tallies: map[string]*tally{},
+	g := &Engine{nodes: 1, spec: e, make: maker, groups: map[string]*spec.Group{}, tallies: map[string]*tally{},
 		follows: map[string]*follow{}, stopped: map[string]bool{}}
 	var names []string
 	for i := range e.Groups {
@@ -129,7 +127,7 @@ func (g *Engine) Apply(e Event) []Action {
 	if first {
 		actions = g.ready(o, true)
 	}
-	v := &view{g, o}
+	v := &view{Engine: g, event: o}
 	for _, r := range g.rules {
 		if g.ended != "" || !r.due(v) {
 			continue
@@ -154,9 +152,15 @@ func (g *Engine) take(e Event) (o *occurrence, first bool) {
 	}
 	o = &occurrence{time: e.Time, now: g.last, job: e.Job, metrics: e.Metrics, status: e.Status}
 	switch e.Name {
+	case RunStart, Resize:
+		if e.Nodes > 0 || e.Name == Resize {
+			g.nodes = e.Nodes
+		}
+	}
+	switch e.Name {
 	case RunStart:
 		if first = g.began.IsZero(); !first {
-			g.gaps += max(0, e.Time.Sub(last))
+			g.resume(max(0, e.Time.Sub(last)))
 			return nil, false
 		}
 		g.began, g.beaten = e.Time, e.Time
@@ -166,6 +170,9 @@ func (g *Engine) take(e Event) (o *occurrence, first bool) {
 		g.beat++
 		g.beaten = e.Time
 		o.triggers = []spec.Trigger{spec.OnHeartbeat, spec.OnMetric}
+		return o, false
+	case Resize:
+		o.triggers = []spec.Trigger{spec.OnMetric}
 		return o, false
 	}
 	f := g.follows[e.Job]
@@ -189,6 +196,18 @@ func (g *Engine) take(e Event) (o *occurrence, first bool) {
 		o.status, o.triggers = Cancelled, []spec.Trigger{spec.OnFinish, spec.OnMetric}
 	}
 	return o, false
+}
+
+// resume goes on behind a gap between sessions, in which nobody knows yet whether
+// jobs ran: one that is found lost did not, and one that ended otherwise did.
+func (g *Engine) resume(gap time.Duration) {
+	g.gaps += gap
+	g.used.starts += g.used.nodes * gap.Seconds()
+	for _, f := range g.follows {
+		if f.running {
+			f.gaps += gap
+		}
+	}
 }
 
 // follow begins to follow a job.
@@ -225,8 +244,12 @@ func (g *Engine) halt(f *follow, o *occurrence) {
 	f.running = false
 	o.runTime, o.ran = max(0, o.time.Sub(f.started).Seconds()), true
 	g.used.nodes -= float64(f.nodes)
-	g.used.starts -= float64(f.nodes) * f.started.Sub(g.began).Seconds()
+	g.used.starts -= float64(f.nodes) * (f.started.Sub(g.began) + f.gaps).Seconds()
+	if o.status == Lost {
+		o.runTime = max(0, o.runTime-f.gaps.Seconds())
+	}
 	g.used.done += float64(f.nodes) * o.runTime
+	f.gaps = 0
 }
 
 // drop ceases to follow a job.
@@ -283,13 +306,16 @@ func (g *Engine) retries(group string) int {
 	return 0
 }
 
-// carryOut makes the action of a rule; nil is none, of a rule that is broken.
+// carryOut makes the action of a rule; nil is none, of a rule that is broken or
+// whose action has no value yet.
 func (g *Engine) carryOut(r *rule, v *view) *Action {
 	a := &Action{Rule: r.Name}
 	do := &r.Do
 	var err error
 	switch {
-	case do.Submit != "":
+	case do.Check != "" && g.tallies[do.Check].open() > 0:
+		return nil // one at a time is enough
+	case do.Submits() != "":
 		err = g.ruleSubmits(r, v, a)
 	case do.Cancel != "" || do.Stop != "":
 		group := do.Cancel + do.Stop
@@ -312,25 +338,27 @@ func (g *Engine) carryOut(r *rule, v *view) *Action {
 		end := g.end(do.Finish, "rule "+r.Name, r.Name)
 		a = &end
 	}
-	if err != nil {
-		r.err, r.broken = err, true
+	if !r.tried(err, v.event) {
 		return nil
 	}
-	r.carriedOut(v.event)
 	return a
 }
 
 // whole evaluates an expression for a number of nodes or jobs.
 func whole(x *expression, v *view) (int, error) {
 	n, err := x.number(v)
-	if err == nil && (n != math.Trunc(n) || n < 0 || n > math.MaxInt32) {
-		err = fmt.Errorf("%s gives %v, want a whole number", x.text, n)
+	switch {
+	case err != nil:
+	case n != math.Trunc(n) || n < 0:
+		err = x.wrong("%s gives %v, want a whole number of 0 or more", x.text, n)
+	case n > math.MaxInt32:
+		err = x.wrong("%s gives %v, want %d at most", x.text, n, math.MaxInt32)
 	}
 	return int(n), err
 }
 
 func (g *Engine) ruleSubmits(r *rule, v *view, a *Action) error {
-	group := g.groups[r.Do.Submit]
+	group := g.groups[r.Do.Submits()]
 	count := group.Count
 	if r.count != nil {
 		var err error
@@ -355,7 +383,13 @@ func (g *Engine) ruleSubmits(r *rule, v *view, a *Action) error {
 		a.Note = fmt.Sprintf("submit nothing of %s, which was stopped", group.Name)
 		return nil
 	}
-	return g.submit(group, parameters, count, v.event, strings.Join(said, ""), a)
+	if err := g.submit(group, parameters, count, v.event, strings.Join(said, ""), a); err != nil {
+		return r.refused(err)
+	}
+	if r.Do.Check != "" && g.ended == "" {
+		a.Note = fmt.Sprintf("check %s, with %s", group.Name, plural(count, "job"))
+	}
+	return nil
 }
 
 // submit makes jobs, or ends the run where they are too many.
@@ -420,7 +454,7 @@ func (g *Engine) ready(o *occurrence, start bool) (actions []Action) {
 
 // byRule says whether a rule submits a group.
 func (g *Engine) byRule(group string) bool {
-	return slices.ContainsFunc(g.rules, func(r *rule) bool { return r.Do.Submit == group })
+	return slices.ContainsFunc(g.rules, func(r *rule) bool { return r.Do.Submits() == group })
 }
 
 // succeeded says whether a group was submitted and all its jobs succeeded.

@@ -143,6 +143,9 @@ func TestRulesDecide(t *testing.T) {
 			[]string{own, begin, "1 submit a-1: rule-2: urgency 20 for b", "2 submit a-2: rule-2: urgency 20 for b"}},
 		{"a number is computed", two + "  - {on: job-start, do: {submit: b, count: 'groups.a.pending + 2'}}\n",
 			[]string{"0 run-start", "1 start a-1"}, []string{begin, "1 start a-1: rule-2: submit 3 jobs of b"}},
+		{"a check is run one at a time", two + "  - {on: job-start, repetitions: 2, do: {check: b}}\n  - {on: job-fail, group: b, do: {finish: failure}}\n",
+			[]string{"0 run-start", "1 start a-1", "2 start a-2", "3 start b-1", "4 finish b-1 succeeded", "5 start a-1", "6 start b-2", "7 finish b-2 failed"},
+			[]string{begin, "1 start a-1: rule-2: check b, with 1 job", "5 start a-1: rule-2: check b, with 1 job", "7 finish b-2 failed: rule-3: finish with failure"}},
 		{"a group is cancelled", two + "  - {on: job-start, do: {cancel: a}}\n  - {on: job-start, do: {submit: a}}\n", []string{"0 run-start", "1 start a-1"},
 			[]string{own, begin, "1 start a-1: rule-2: cancel 2 jobs of a", "1 start a-1: rule-3: submit 2 jobs of a"}},
 		{"a group that was stopped is not submitted", two + "  - {on: job-start, do: {stop: a}}\n  - {on: job-start, do: {submit: a}}\n", []string{"0 run-start", "1 start a-1"},
@@ -170,6 +173,12 @@ func TestRulesDecide(t *testing.T) {
 		{"a second session is no start", two, []string{"0 run-start", "0 run-finish", "9 run-start"}, []string{own, begin}},
 		{"time between sessions does not count", two + "  limits: {time: 5s}\n", []string{"0 run-start", "2 run-finish", "100 run-start", "102 heartbeat", "103 heartbeat"},
 			[]string{own, begin, "103 heartbeat: : finish with failure: the limit of 5s"}},
+		{"a lost job used no node while nobody looked", "  limits: {nodeHours: 0.01}\n  groups: [{name: a, command: [a], count: 2}]\n",
+			[]string{"0 run-start", "1 start a-1", "2 start a-2", "5 start x", "1000 run-start", "1001 finish a-1 lost", "1002 finish a-2 lost", "1003 start a-1", "1004 start a-2", "1015 heartbeat", "1018 heartbeat"},
+			[]string{"0 run-start: : submit 2 jobs of a", "1018 heartbeat: : finish with failure: the limit of 0.01 node-hours"}},
+		{"a job that went on meanwhile did", "  limits: {nodeHours: 0.01}\n  groups: [{name: a, command: [a]}]\n",
+			[]string{"0 run-start", "1 start a-1", "2 run-finish", "30 run-start", "36 heartbeat", "38 finish a-1 succeeded"},
+			[]string{"0 run-start: : submit 1 job of a", "38 finish a-1 succeeded: : finish with failure: the limit of 0.01 node-hours"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -25,7 +25,8 @@ type Event struct {
 	// Note is further text: the version that wrote it, what is waited for, what
 	// was decided.
 	Note string
-	// Group and Nodes tell of a job that is submitted what rules count it by.
+	// Group and Nodes tell of a job that is submitted what rules count it by. Nodes
+	// of an event of the run are those that the member has (run-start, resize).
 	Group string
 	Nodes int
 	// Metrics are those of an attempt that ended that rules read.
@@ -61,6 +62,7 @@ const (
 	Finish    EventName = "finish" // the attempt ended and what it left is saved
 	Omit      EventName = "omit"   // the job is not needed and will not be submitted
 	Heartbeat EventName = "heartbeat"
+	Resize    EventName = "resize" // the member has more nodes, or fewer
 	Decide    EventName = "decide" // the engine decided on an action
 )
 

@@ -51,6 +51,9 @@ func (j *Job) Check() error {
 			return fmt.Errorf("job %s: got the command %q, want a program and its arguments", j.ID, argv)
 		}
 	}
+	if l.Workdir != "" && !filepath.IsAbs(l.Workdir) {
+		return fmt.Errorf("job %s: got the directory %q to work in, want an absolute path", j.ID, l.Workdir)
+	}
 	return nil
 }
 
@@ -89,6 +92,9 @@ type Launch struct {
 	Profile spec.Profile `json:"profile,omitempty"`
 	// Command is the argument vector of one rank.
 	Command []string `json:"command"`
+	// Workdir is where Command works, as an absolute path; empty is the job's
+	// directory, where everything else works in any case.
+	Workdir string `json:"workdir,omitempty"`
 	// Before, Prepare and After are run one by one in the job's directory:
 	// Before and Prepare ahead of the application, After behind it whatever
 	// happened.

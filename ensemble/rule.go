@@ -3,9 +3,12 @@
 package ensemble
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"cel.dev/cel-go/cel"
@@ -16,21 +19,24 @@ import (
 // A rule is one of the file, compiled, with what became of it.
 type rule struct {
 	*spec.EnsembleRule
+	at                        spec.Path // in the file
 	when, count, grow, shrink *expression
 	parameters                map[string]*expression
 	reads                     []string // metrics
 
+	came   bool            // an event of the rule did
+	held   bool            // and its condition
 	fired  int             // how often it was carried out
 	last   time.Time       // when it was
 	passes int             // events to let pass
 	jobs   map[string]bool // that it was carried out for, where once is enough
-	err    error           // why it last did not hold, where its condition cannot be evaluated
+	err    error           // why it was not carried out when it last could be
 	broken bool            // its action cannot be carried out
 }
 
 // compileRule compiles a rule; groups are all that there are.
 func compileRule(r *spec.EnsembleRule, at spec.Path, groups []string) (*rule, []spec.Fault) {
-	out := &rule{EnsembleRule: r}
+	out := &rule{EnsembleRule: r, at: at}
 	var faults []spec.Fault
 	compile := func(at spec.Path, text string, want *cel.Type) *expression {
 		if text == "" {
@@ -38,6 +44,7 @@ func compileRule(r *spec.EnsembleRule, at spec.Path, groups []string) (*rule, []
 		}
 		x, problems := compileExpression(text, want, groups)
 		if x != nil {
+			x.at = at
 			out.reads = append(out.reads, x.metrics...)
 		}
 		for _, p := range problems {
@@ -75,12 +82,14 @@ func (r *rule) due(v *view) bool {
 	if r.fired > 0 && o.now.Sub(r.last) < time.Duration(r.CoolDown) {
 		return false
 	}
+	r.came = true
 	if r.when != nil {
 		holds, err := r.when.holds(v)
 		if r.err = err; !holds {
 			return false
 		}
 	}
+	r.held = true
 	if r.passes > 0 {
 		r.passes--
 		return false
@@ -99,16 +108,63 @@ func (r *rule) carriedOut(o *occurrence) {
 	}
 }
 
+// tried notes how it went to carry the rule out, and says whether it was. An action
+// that depends on what has no value yet is not due.
+func (r *rule) tried(err error, o *occurrence) bool {
+	if err != nil {
+		r.err, r.broken = err, !errors.Is(err, errNone)
+		return false
+	}
+	r.err = nil
+	r.carriedOut(o)
+	return true
+}
+
+// faulty says that the rule cannot do what the file says: its action is refused, or
+// its condition could not be evaluated when it was last asked.
+func (r *rule) faulty() bool { return r.broken || r.err != nil && !errors.Is(r.err, errNone) }
+
 // ending says why a rule was not carried out as often as it may be, or nothing.
 func (r *rule) ending() string {
 	switch {
 	case r.broken:
 		return fmt.Sprintf("rule %s cannot be carried out: %v", r.Name, r.err)
+	case r.fired > 0 && r.faulty():
+		return fmt.Sprintf("rule %s could not be asked in the end: %v", r.Name, r.err)
 	case r.fired > 0:
 		return ""
 	case r.err != nil:
 		return fmt.Sprintf("rule %s was never carried out: %v", r.Name, r.err)
-	default:
-		return fmt.Sprintf("rule %s was never carried out", r.Name)
 	}
+	why := "a check was at it"
+	switch {
+	case !r.came && r.Group != "":
+		why = fmt.Sprintf("no %s of %s came", r.On, r.Group)
+	case !r.came:
+		why = fmt.Sprintf("no %s came", r.On)
+	case !r.held:
+		why = "its condition never held"
+	}
+	return fmt.Sprintf("rule %s was never carried out: %s", r.Name, why)
+}
+
+// refused puts an error of the maker, which is one of the group, where the rule has
+// the parameter.
+func (r *rule) refused(err error) error {
+	do := r.at.Key("do")
+	var file *spec.FileError
+	if !errors.As(err, &file) {
+		return fmt.Errorf("%s: %w", do, err)
+	}
+	var errs []error
+	for _, f := range file.Faults {
+		at := f.Path
+		for name := range r.Do.Parameters {
+			if strings.HasSuffix(string(at), string(spec.Path(".parameters").Key(name))) {
+				at = do.Key("parameters").Key(name)
+			}
+		}
+		errs = append(errs, fmt.Errorf("%s: %s", cmp.Or(at, do), f.Message))
+	}
+	return errors.Join(errs...)
 }

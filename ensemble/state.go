@@ -43,7 +43,7 @@ type State struct {
 // *EventError and changes nothing.
 func (s *State) Apply(e Event) error {
 	switch e.Name {
-	case RunStart, RunFinish, Heartbeat, Decide:
+	case RunStart, RunFinish, Heartbeat, Resize, Decide:
 		return nil
 	}
 	bad := func(why string) error { return &EventError{e, why} }

@@ -42,5 +42,6 @@ type follow struct {
 	nodes          int
 	asked, started time.Time
 	running        bool
+	gaps           time.Duration // between sessions since it started
 	tries          int
 }

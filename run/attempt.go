@@ -152,6 +152,9 @@ func (r *session) describe(job *ensemble.Job, attempt int) error {
 
 // event takes in what the executor says.
 func (r *session) event(ctx context.Context, e ensemble.Event) error {
+	if e.Name == ensemble.Resize {
+		return r.resized(e.Time, e.Nodes)
+	}
 	job := r.open[e.Job]
 	if job == nil {
 		return fmt.Errorf("the executor reports %s of job %s, which was not submitted", e.Name, e.Job)
@@ -210,6 +213,9 @@ func (r *session) write(e ensemble.Event) error {
 	}
 	if e.Name == ensemble.Finish {
 		delete(r.open, e.Job) // nothing follows, even where this cannot be kept
+	}
+	if e.Name == ensemble.RunStart || e.Name == ensemble.Resize {
+		r.nodes = e.Nodes
 	}
 	if r.Engine != nil && e.Name != ensemble.Decide {
 		r.news = append(r.news, e)

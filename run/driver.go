@@ -94,7 +94,7 @@ func (d *Driver) Run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) 
 	r.journal, r.summary.Status = journal, map[ensemble.Status]int{}
 	err = r.run(ctx, jobs)
 	if err != nil {
-		err = errors.Join(err, r.stop())
+		err = errors.Join(err, r.stop(ctx))
 	}
 	note := ""
 	if err != nil {
@@ -125,6 +125,7 @@ type session struct {
 	seen    map[string]bool // what the stream held so far
 	losses  map[string]int  // attempts of this session that settled nothing
 	started bool
+	nodes   int       // of the member, as the journal has them
 	last    time.Time // of the events of earlier sessions
 	// stopping says that the session only waits for what still runs, and gaveUp that
 	// it leaves a job to the next one.
@@ -134,7 +135,11 @@ type session struct {
 }
 
 func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) error {
-	if err := r.write(ensemble.Event{Time: r.now(), Name: ensemble.RunStart, Note: r.Version}); err != nil {
+	begin := ensemble.Event{Time: r.now(), Name: ensemble.RunStart, Note: r.Version}
+	if x, ok := r.Executor.(Resizer); ok && r.Engine != nil {
+		begin.Nodes = x.Nodes()
+	}
+	if err := r.write(begin); err != nil {
 		return err
 	}
 	if r.Environment != nil {
@@ -163,7 +168,7 @@ func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error])
 			return err
 		}
 		if r.ended() {
-			return r.conclude(held)
+			return r.conclude(ctx, held)
 		}
 		if held == nil {
 			var err error
@@ -259,12 +264,17 @@ func (r *session) failed() <-chan error {
 	return nil
 }
 
-// stop ends everything that runs and waits for it, though not for ever.
-func (r *session) stop() error {
+// stop ends everything that runs and waits for it, though not for ever, and not
+// beyond ctx where that was not what ended the run.
+func (r *session) stop(ctx context.Context) error {
 	if r.stopping || r.lost {
 		return nil
 	}
 	r.stopping = true
+	interrupt := ctx.Done()
+	if ctx.Err() != nil {
+		interrupt = nil
+	}
 	for id := range r.open {
 		if j, ok := r.state.Job(id); ok {
 			r.Executor.Cancel(id, j.Attempt)
@@ -280,21 +290,32 @@ func (r *session) stop() error {
 	for len(r.open) > 0 {
 		select {
 		case <-over.C:
-			ids := slices.Sorted(maps.Keys(r.open))
-			return errors.Join(append(errs, fmt.Errorf("jobs %s did not end within %v of being asked to; the next session (--resume) asks for them",
-				strings.Join(ids, ", "), limit))...)
+			return errors.Join(append(errs, r.left(fmt.Sprintf("within %v of being asked to", limit)))...)
+		case <-interrupt:
+			return errors.Join(append(errs, context.Cause(ctx), r.left("yet"))...)
 		case err := <-r.failed():
 			return errors.Join(append(errs, err)...)
 		case e := <-r.Executor.Events():
 			if r.open[e.Job] == nil {
 				continue
 			}
-			if err := r.event(context.Background(), e); err != nil {
+			if err := r.event(context.WithoutCancel(ctx), e); err != nil {
 				errs = append(errs, err)
 			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// left is the error of jobs that do not end when the session does.
+func (r *session) left(when string) error {
+	ids := slices.Sorted(maps.Keys(r.open))
+	text := fmt.Sprintf("jobs %s did not end %s; the next session (--resume) asks for them", strings.Join(ids, ", "), when)
+	if r.ended() {
+		outcome, why := r.Engine.Ended()
+		return fmt.Errorf("the run ended with %s (%s), but its %s", outcome, why, text)
+	}
+	return errors.New(text)
 }
 
 // dedup keeps one of several equal errors, such as a full disk met twice.

@@ -14,9 +14,9 @@ import (
 //
 // The order of events of one attempt is Wait, Start, Finish. Wait is left out
 // where nothing is waited for, and Start where the application never started. A
-// Finish is sent exactly once for every
-// attempt that was submitted or recovered, after everything that the attempt
-// leaves behind is saved.
+// Finish is sent exactly once for every attempt that was submitted or recovered,
+// after everything that the attempt leaves behind is saved. A [Resizer] sends
+// Resize, too, which is of no attempt.
 type Executor interface {
 	// Check says what the machine lacks to run the job; the error tells how to
 	// get it. It is asked before anything runs.
@@ -69,10 +69,12 @@ type Judgement struct {
 	Metrics map[string]float64
 }
 
-// Resizer is an executor whose member can grow and shrink.
+// Resizer is an executor whose member can grow and shrink. Where its nodes change
+// later than Resize returns, or by themselves, it sends the event Resize with the
+// number of nodes that there are then: rules see no other change.
 type Resizer interface {
 	// Resize asks for nodes more, or gives back as many where it is below zero. It
-	// returns at once; Nodes tells what became of it.
+	// returns at once; Nodes tells what became of it so far.
 	Resize(nodes int) error
 	// Nodes is how many nodes the member has now.
 	Nodes() int

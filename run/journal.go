@@ -25,6 +25,9 @@ const syncInterval = 20 * time.Millisecond
 // ErrLocked says that another driver works in the run directory.
 var ErrLocked = errors.New("another driver works in this run directory")
 
+// ErrOtherRules says that a run cannot go on since its rules decide otherwise now.
+var ErrOtherRules = errors.New("the rules are not those that the run began with")
+
 // StorageError says that what has to be kept could not be written. The journal
 // is readable up to the last event before it.
 type StorageError struct {

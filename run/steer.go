@@ -3,7 +3,9 @@
 package run
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/spec"
@@ -23,7 +25,7 @@ func (r *session) replay(e ensemble.Event) error {
 	}
 	if e.Name == ensemble.Decide {
 		if len(r.decisions) == 0 || r.decisions[0].Rule != e.Rule || r.decisions[0].Note != e.Note {
-			return &ensemble.EventError{Event: e, Why: fmt.Sprintf("the rules do not decide %q here; go on with the version that began the run", e.Note)}
+			return fmt.Errorf("%w: they do not decide %q here; go on with the version of ensemble that began it, or begin a new run in another --dir", ErrOtherRules, e.Note)
 		}
 		// Growing and shrinking were asked for; jobs are asked for again, and those
 		// that are known are passed over.
@@ -105,7 +107,9 @@ func (r *session) demand(a ensemble.Action) error {
 		if err := x.Resize(a.Grow); err != nil {
 			return fmt.Errorf("carrying out %q of rule %s: %w", a.Note, a.Rule, err)
 		}
-		r.Engine.Nodes = x.Nodes()
+		if err := r.resized(r.now(), x.Nodes()); err != nil {
+			return err
+		}
 	}
 	x, ok := r.Executor.(Prioritizer)
 	if a.Urgency == nil || !ok {
@@ -120,6 +124,19 @@ func (r *session) demand(a ensemble.Action) error {
 			return fmt.Errorf("carrying out %q of rule %s: %w", a.Note, a.Rule, err)
 		}
 	}
+	return nil
+}
+
+// resized writes down that the member has more nodes or fewer, for rules to see.
+func (r *session) resized(at time.Time, nodes int) error {
+	if r.Engine == nil || nodes == r.nodes {
+		return nil
+	}
+	e := ensemble.Event{Time: at, Name: ensemble.Resize, Nodes: nodes}
+	if err := r.write(e); err != nil {
+		return err
+	}
+	r.tell(nil, e, Standing{})
 	return nil
 }
 
@@ -189,7 +206,7 @@ func CanSteer(x Executor, g *ensemble.Engine) (faults []spec.Fault) {
 
 // conclude ends a run that a rule or a limit has ended: nothing more is submitted,
 // and what runs is cancelled.
-func (r *session) conclude(held *ensemble.Job) error {
+func (r *session) conclude(ctx context.Context, held *ensemble.Job) error {
 	left := r.retries
 	if held != nil {
 		left = append(left, held)
@@ -209,5 +226,5 @@ func (r *session) conclude(held *ensemble.Job) error {
 			return err
 		}
 	}
-	return r.stop()
+	return r.stop(ctx)
 }

@@ -3,10 +3,13 @@
 package run_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/run"
@@ -83,7 +86,7 @@ func TestRulesSteerARun(t *testing.T) {
 	b.same("decisions", []string{": submit 1 job of bad", "begin: submit 3 jobs of a", "again: submit 1 job of a", "more: submit 2 jobs of b"}, decided)
 	b.same("ends", []string{"a-1 finish succeeded", "a-2 finish succeeded", "a-3 finish succeeded", "a-4 finish succeeded",
 		"b-1 finish succeeded", "b-2 finish succeeded", "bad-1 finish failed"}, ended)
-	b.same("what came to nothing", []string{"group last was never submitted: it comes after groups that did not succeed"}, g.Unused())
+	b.same("what came to nothing", []string{"group last was never submitted: it comes after bad, of which 1 of 1 job failed"}, g.Unused())
 }
 
 func TestARuleEndsARun(t *testing.T) {
@@ -221,8 +224,8 @@ func TestAJournalOfOtherRulesIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := b.steer(steering(t, strings.Replace(twoStages, "count: 3", "count: 4", 1)), new(runtest.Executor))
-	want := `event decide: the rules do not decide "submit 3 jobs of a" here; go on with the version that began the run`
-	if err == nil || !strings.Contains(err.Error(), want) {
+	want := `journal.jsonl:3: the rules are not those that the run began with: they do not decide "submit 3 jobs of a" here; go on with the version of ensemble that began it, or begin a new run in another --dir`
+	if !errors.Is(err, run.ErrOtherRules) || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("got %v, want an error with %q", err, want)
 	}
 }
@@ -234,4 +237,42 @@ func TestAnExecutorThatCannotGrowIsNamed(t *testing.T) {
 	if diff := cmp.Diff(want, run.CanSteer(new(runtest.Executor), g)); diff != "" {
 		t.Errorf("faults (-want +got):\n%s", diff)
 	}
+}
+
+// The rule's word is not the run's where jobs go on against it.
+func TestARunThatEndedDoesNotWaitForEver(t *testing.T) {
+	const file = "  groups: [{name: a, command: [\"true\"]}]\n  rules: [{name: enough, on: job-start, do: {finish: success}}]\n"
+	deaf := func() *runtest.Executor {
+		return &runtest.Executor{Do: func(*ensemble.Job, int) runtest.Attempt {
+			return runtest.Attempt{Until: make(chan struct{}), Deaf: true}
+		}}
+	}
+	t.Run("when its jobs do not end", func(t *testing.T) {
+		b := newBench(t)
+		_, err := (&run.Driver{Dir: b.dir, Executor: deaf(), Engine: steering(t, file), StopLimit: time.Millisecond}).Run(t.Context(), stream())
+		want := "the run ended with success (rule enough), but its jobs a-1 did not end within 1ms of being asked to; the next session (--resume) asks for them"
+		if err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+		b.file("a-1", 1, run.ExitFile, exited) // it ends after all
+		s, err := b.steer(steering(t, file), new(runtest.Executor))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.same("summary of the next session", run.Summary{Jobs: 1, Status: statuses{ensemble.Succeeded: 1}}, s)
+	})
+	t.Run("when somebody presses Ctrl-C", func(t *testing.T) {
+		b := newBench(t)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		enough := errors.New("enough")
+		o := observer(func(e ensemble.Event, _ run.Standing) {
+			if e.Name == ensemble.Decide && e.Rule != "" {
+				time.AfterFunc(50*time.Millisecond, func() { cancel(enough) })
+			}
+		})
+		_, err := (&run.Driver{Dir: b.dir, Executor: deaf(), Engine: steering(t, file), Observer: o}).Run(ctx, stream())
+		if !errors.Is(err, enough) || !strings.Contains(err.Error(), "jobs a-1 did not end yet") {
+			t.Errorf("got %v, want %v and the job that did not end", err, enough)
+		}
+	})
 }

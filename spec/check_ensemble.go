@@ -85,11 +85,16 @@ func (g *Group) check(at Path, names []string) (faults []Fault) {
 		add(at.Key("command"), "the application %q has its own; want an app or a command", g.App)
 	case g.App != "" && (len(g.Env) > 0 || g.MPI != ""):
 		add(at, "env and mpi are those of the application's variant; want them for a command only")
+	case g.App != "" && g.Workdir != "":
+		add(at.Key("workdir"), "an application works in a directory of the job's own, where its decks are; want it for a command only")
 	case g.App == "" && (g.Variant != "" || len(g.Parameters) > 0):
 		add(at, "variant and parameters are those of an application; want an app")
 	}
 	if len(g.Command) > 0 && g.Command[0] == "" {
 		add(at.Key("command"), "the command names no program")
+	}
+	if strings.ContainsRune(g.Workdir, 0) {
+		add(at.Key("workdir"), "got %q, want the path of a directory", g.Workdir)
 	}
 	if g.Tasks > 0 && g.Nodes > 0 && g.Tasks%g.Nodes != 0 {
 		add(at.Key("tasks"), "got %d tasks on %d nodes, want as many on each node", g.Tasks, g.Nodes)
@@ -151,7 +156,7 @@ func (r *EnsembleRule) check(at Path, s *EnsembleSpec, names, groups []string) (
 		given bool
 		group string
 	}{
-		{"submit", d.Submit != "", ""}, {"cancel", d.Cancel != "", d.Cancel}, {"stop", d.Stop != "", d.Stop}, {"grow", d.Grow != "", ""},
+		{"submit", d.Submit != "", ""}, {"check", d.Check != "", ""}, {"cancel", d.Cancel != "", d.Cancel}, {"stop", d.Stop != "", d.Stop}, {"grow", d.Grow != "", ""},
 		{"shrink", d.Shrink != "", ""}, {"urgency", d.Urgency != nil, ""}, {"finish", d.Finish != "", ""},
 	} {
 		if f.given {
@@ -166,10 +171,13 @@ func (r *EnsembleRule) check(at Path, s *EnsembleSpec, names, groups []string) (
 		if len(given) > 0 {
 			got = strings.Join(given, " and ")
 		}
-		add(do, "got %s, want one of submit, cancel, stop, grow, shrink, urgency and finish", got)
+		add(do, "got %s, want one of submit, check, cancel, stop, grow, shrink, urgency and finish", got)
 	}
 	if d.Submit != "" && !slices.Contains(groups, d.Submit) {
 		add(do.Key("submit"), "%s", Unknown("group", d.Submit, groups))
+	}
+	if d.Check != "" && !slices.Contains(groups, d.Check) {
+		add(do.Key("check"), "%s", Unknown("group", d.Check, groups))
 	}
 	if d.Submit == "" && (d.Count != "" || len(d.Parameters) > 0) {
 		add(do, "count and parameters go with submit")
@@ -179,11 +187,11 @@ func (r *EnsembleRule) check(at Path, s *EnsembleSpec, names, groups []string) (
 	}
 	for i := range s.Groups {
 		g := &s.Groups[i]
-		if g.Name != d.Submit {
+		if g.Name != d.Submits() {
 			continue
 		}
 		if len(g.After) > 0 {
-			add(do.Key("submit"), "the group %q comes after others by itself; want no after, or no rule that submits it", g.Name)
+			add(do.Key(given[0]), "the group %q comes after others by itself; want no after, or no rule that submits it", g.Name)
 		}
 		if len(d.Parameters) > 0 && g.App == "" {
 			add(do.Key("parameters"), "the group %q runs a command, which has no parameters", g.Name)

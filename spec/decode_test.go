@@ -70,7 +70,7 @@ f.yaml:6:28: spec.sweeps[0].run.timeout: got the string "-5s", want a duration s
   - {apps: d, repetitions: {count: 5}}
   - {apps: e, repetitions: 1.5}
 `, `f.yaml:5:25: spec.repetitions.until.interval: got the number 5, want a percentage such as 5%
-f.yaml:5:38: spec.repetitions.until.at most: got the number 2, want 3 at least
+f.yaml:5:38: spec.repetitions.until.at most: got the number 2, want 3 to 1000
 f.yaml:7:15: spec.sweeps[0].repetitions: got the string "many", want a whole number or a mapping
 f.yaml:8:37: spec.sweeps[1].repetitions.until.interval: got 0%, want more than 0% and less than 100%
 f.yaml:9:29: spec.sweeps[2].repetitions.until.at most: missing

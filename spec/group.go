@@ -19,11 +19,14 @@ type Group struct {
 	Command []string `json:"command,omitempty" jsonschema:"minItems=1"`
 	// Env is added to the environment of a plain command.
 	Env map[string]string `json:"env,omitempty"`
+	// Workdir is the directory that a plain command works in. A relative one is of
+	// the directory of the file. The default is a directory of the job's own.
+	Workdir string `json:"workdir,omitempty"`
 	// MPI starts the tasks of a plain command with the launcher of that MPI. The
 	// default is none: the executor starts them itself.
 	MPI MPI `json:"mpi,omitempty" jsonschema:"enum=openmpi,enum=mpich,enum=none"`
 	// Count is the number of jobs of one submission. The default is 1.
-	Count int `json:"count,omitempty" jsonschema:"minimum=1"`
+	Count int `json:"count,omitempty" jsonschema:"minimum=1,maximum=1000000"`
 	// Nodes is the number of nodes of one job. The default is 1.
 	Nodes int `json:"nodes,omitempty" jsonschema:"minimum=1"`
 	// Tasks is the number of tasks of one job, on all its nodes. The default is
@@ -46,7 +49,7 @@ type Limits struct {
 	// Time is how long the run may take. The default is 24h.
 	Time Duration `json:"time,omitempty"`
 	// Jobs is how many jobs may be submitted. The default is 100000.
-	Jobs int `json:"jobs,omitempty" jsonschema:"minimum=1"`
+	Jobs int `json:"jobs,omitempty" jsonschema:"minimum=1,maximum=1000000"`
 	// NodeHours is the sum of nodes times hours of all jobs; none by default.
 	NodeHours float64 `json:"nodeHours,omitempty" jsonschema:"exclusiveMinimum=0"`
 }

@@ -2,6 +2,8 @@
 
 package spec
 
+import "cmp"
+
 // EnsembleRule says what to do when something happens.
 type EnsembleRule struct {
 	// Name is what the journal and the end of the run call it. The default is
@@ -9,7 +11,8 @@ type EnsembleRule struct {
 	Name string `json:"name,omitempty" jsonschema:"pattern=^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"`
 	// On is the event: start of the run; job-submit, job-start, job-finish,
 	// however it ended, job-succeed, job-fail, of a job that is not tried again;
-	// metric, at each of them and at a heartbeat; or heartbeat.
+	// metric, at each of them, at a heartbeat and when nodes came or went; or
+	// heartbeat.
 	On Trigger `json:"on" jsonschema:"enum=start,enum=job-submit,enum=job-start,enum=job-finish,enum=job-succeed,enum=job-fail,enum=metric,enum=heartbeat"`
 	// Group has only events of the jobs of that group count.
 	Group string `json:"group,omitempty"`
@@ -57,6 +60,9 @@ type Action struct {
 	// Parameters are CEL expressions for parameters of the application that is
 	// submitted, in place of the group's.
 	Parameters map[string]string `json:"parameters,omitempty"`
+	// Check runs a group as a check: it is submitted unless jobs of it are pending
+	// or run, which leaves the rule as it is.
+	Check string `json:"check,omitempty"`
 	// Cancel ends the jobs of a group that are pending or run.
 	Cancel string `json:"cancel,omitempty"`
 	// Stop cancels a group and submits no more of it.
@@ -70,6 +76,9 @@ type Action struct {
 	// Finish ends the run with success or failure.
 	Finish Outcome `json:"finish,omitempty" jsonschema:"enum=success,enum=failure"`
 }
+
+// Submits gives the group that the action submits; none is empty.
+func (a *Action) Submits() string { return cmp.Or(a.Submit, a.Check) }
 
 // Urgency is how urgent the jobs of a group are, as Flux has it: 0 holds them
 // back, 16 is usual, 31 goes first.

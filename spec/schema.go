@@ -4,13 +4,16 @@ package spec
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"math/big"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -153,9 +156,9 @@ func explain(e *jsonschema.ValidationError, value any) string {
 		}
 		return fmt.Sprintf("got %s, want %s", got, OneOf(choices))
 	case *kind.Minimum:
-		return fmt.Sprintf("got %s, want %s at least", got, ratio(k.Want))
+		return fmt.Sprintf("got %s, want %s", got, cmp.Or(bounds(e.SchemaURL), ratio(k.Want)+" at least"))
 	case *kind.Maximum:
-		return fmt.Sprintf("got %s, want %s at most", got, ratio(k.Want))
+		return fmt.Sprintf("got %s, want %s", got, cmp.Or(bounds(e.SchemaURL), ratio(k.Want)+" at most"))
 	case *kind.ExclusiveMinimum:
 		return fmt.Sprintf("got %s, want more than %s", got, ratio(k.Want))
 	case *kind.ExclusiveMaximum:
@@ -177,6 +180,18 @@ func explain(e *jsonschema.ValidationError, value any) string {
 	default:
 		return strings.TrimPrefix(e.Error(), "jsonschema validation failed with ")
 	}
+}
+
+// bounds gives both bounds of a number whose schema is at a URL; nothing where it has
+// one only.
+func bounds(at string) string {
+	s, _ := schemaAt(at).(map[string]any)
+	least, ok := s["minimum"].(float64)
+	most, both := s["maximum"].(float64)
+	if !ok || !both {
+		return ""
+	}
+	return strconv.FormatFloat(least, 'f', -1, 64) + " to " + strconv.FormatFloat(most, 'f', -1, 64)
 }
 
 // durationLike says what a duration is: with a unit, where only that lacks.
@@ -219,15 +234,15 @@ func ratio(r *big.Rat) string {
 }
 
 // fieldsAt lists the fields that the schema at a URL knows.
-func fieldsAt(url string) []string {
-	fields, _ := lookup(schemaAt(url), []string{"properties"}).(map[string]any)
+func fieldsAt(at string) []string {
+	fields, _ := lookup(schemaAt(at), []string{"properties"}).(map[string]any)
 	return slices.Sorted(maps.Keys(fields))
 }
 
 // schemaAt gives the part of a schema that a URL such as
 // file:///…/study.json#/$defs/Sweep points at.
-func schemaAt(url string) any {
-	file, pointer, _ := strings.Cut(url, "#")
+func schemaAt(at string) any {
+	file, pointer, _ := strings.Cut(at, "#")
 	b, err := schemaFiles.ReadFile("schema/" + file[strings.LastIndexByte(file, '/')+1:])
 	if err != nil {
 		return nil
@@ -235,6 +250,9 @@ func schemaAt(url string) any {
 	var node any
 	if json.Unmarshal(b, &node) != nil || pointer == "" {
 		return node
+	}
+	if plain, err := url.PathUnescape(pointer); err == nil {
+		pointer = plain
 	}
 	return lookup(node, strings.Split(strings.Trim(pointer, "/"), "/"))
 }

@@ -27,8 +27,27 @@ func Maker(ctx context.Context, e *spec.Ensemble) ensemble.Maker {
 		if g.App == "" {
 			return commandJobs(e, g, serial, count), nil
 		}
-		return trialJobs(ctx, e, g, parameters, serial, count)
+		jobs, err := trialJobs(ctx, e, g, parameters, serial, count)
+		return jobs, ofGroup(err, e, g)
 	}
+}
+
+// ofGroup puts the faults of a sweep of one point where the file has the group.
+func ofGroup(err error, e *spec.Ensemble, g *spec.Group) error {
+	var wrong *spec.FileError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	k := slices.IndexFunc(e.Spec.Groups, func(other spec.Group) bool { return other.Name == g.Name })
+	at := spec.Path("spec").Key("groups").Index(k)
+	out := &spec.FileError{File: wrong.File}
+	for _, f := range wrong.Faults {
+		rest := strings.TrimPrefix(string(f.Path), "spec.study.sweeps[0]")
+		rest = strings.Replace(strings.Replace(rest, ".apps", ".app", 1), ".variants", ".variant", 1)
+		f.Path = at + spec.Path(rest)
+		out.Faults = append(out.Faults, f)
+	}
+	return out
 }
 
 func trialJobs(ctx context.Context, e *spec.Ensemble, g *spec.Group, parameters map[string]spec.Value, serial, count int) ([]*ensemble.Job, error) {
@@ -78,13 +97,17 @@ func commandJobs(e *spec.Ensemble, g *spec.Group, serial, count int) []*ensemble
 	}
 	jobs := make([]*ensemble.Job, count)
 	for i := range jobs {
-		id := sha256.Sum256([]byte(digest(g.Name, list(g.Command), env, g.MPI, g.Nodes, g.Tasks, g.Threads, g.CoresPerTask,
-			list(policy.BeforeJob), list(policy.AfterJob), serial+i+1)))
+		what := []any{g.Name, list(g.Command), env, g.MPI, g.Nodes, g.Tasks, g.Threads, g.CoresPerTask,
+			list(policy.BeforeJob), list(policy.AfterJob), serial + i + 1}
+		if g.Workdir != "" { // jobs without one have the IDs that they had
+			what = append(what, g.Workdir)
+		}
+		id := sha256.Sum256([]byte(digest(what...)))
 		jobs[i] = &ensemble.Job{
 			ID: hex.EncodeToString(id[:8]), Ensemble: e.Metadata.Name, Group: g.Name, Repetition: serial + i + 1,
 			Shape: ensemble.Shape{Nodes: g.Nodes, Tasks: g.Tasks, Threads: g.Threads, CoresPerTask: g.CoresPerTask},
 			Launch: ensemble.Launch{
-				MPI: g.MPI, Profile: profileOf(policy, g.MPI, serial+i+1), Command: g.Command,
+				MPI: g.MPI, Profile: profileOf(policy, g.MPI, serial+i+1), Command: g.Command, Workdir: g.Workdir,
 				Before: policy.BeforeJob, After: policy.AfterJob, Env: env,
 			},
 			Policy: policyOf(policy),
@@ -103,12 +126,7 @@ func checkSteering(ctx context.Context, e *spec.Ensemble) ([]spec.Fault, error) 
 		var wrong *spec.FileError
 		switch _, err := make(g, g.Parameters, 0, 1); {
 		case errors.As(err, &wrong):
-			for _, f := range wrong.Faults {
-				rest := strings.TrimPrefix(string(f.Path), "spec.study.sweeps[0]")
-				rest = strings.Replace(strings.Replace(rest, ".apps", ".app", 1), ".variants", ".variant", 1)
-				f.Path = at + spec.Path(rest)
-				faults = append(faults, f)
-			}
+			faults = append(faults, wrong.Faults...)
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case err != nil:

@@ -5,6 +5,7 @@ package study
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,7 +16,8 @@ import (
 // Resolve makes an ensemble of a study: the study together with the
 // applications of the catalog that it uses, their decks included. An ensemble
 // is held against its own applications; those that it names and does not have are
-// the catalog's, which may be nil.
+// the catalog's, which may be nil. A relative directory to work in becomes an
+// absolute one.
 //
 // The error is a *spec.FileError with everything that is wrong, each at its
 // line and column, and includes constraints that leave no trial. Once ctx is
@@ -30,7 +32,7 @@ func Resolve(ctx context.Context, doc *spec.Document, cat *catalog.Catalog) (*sp
 		if err := doc.Fail(faults); err != nil {
 			return nil, err
 		}
-		return o, nil
+		return o, settlePaths(o, doc.File)
 	case *spec.Study:
 		in := scope{at: "spec", app: cat.App, names: cat.Names()}
 		faults, err := check(ctx, &o.Spec, in)
@@ -48,6 +50,21 @@ func Resolve(ctx context.Context, doc *spec.Document, cat *catalog.Catalog) (*sp
 		return nil, doc.Fail([]spec.Fault{spec.Faultf("kind", "got %s, want %s or %s",
 			doc.Object.Head().Kind, spec.KindStudy, spec.KindEnsemble)})
 	}
+}
+
+// settlePaths makes paths of an ensemble absolute, which the file has from where it is: the
+// run directory has a copy of it that is somewhere else.
+func settlePaths(e *spec.Ensemble, file string) error {
+	dir, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	for i := range e.Spec.Groups {
+		if w := &e.Spec.Groups[i].Workdir; *w != "" && !filepath.IsAbs(*w) {
+			*w = filepath.Join(dir, *w)
+		}
+	}
+	return nil
 }
 
 // include adds the applications of the catalog that an ensemble names and does not

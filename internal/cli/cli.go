@@ -135,7 +135,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.As(err, &storage), errors.As(err, &member), errors.Is(err, unix.ENOSPC):
 		return exitService
-	case errors.Is(err, run.ErrLocked), errors.As(err, &broken):
+	case errors.Is(err, run.ErrLocked), errors.Is(err, run.ErrOtherRules), errors.As(err, &broken):
 		return exitInput
 	case errors.As(err, &missing):
 		return exitMachine

@@ -77,7 +77,7 @@ func groupListing(e *spec.EnsembleSpec) *listing {
 		}
 		var rules []string
 		for _, r := range e.Rules {
-			if r.Do.Submit == g.Name {
+			if r.Do.Submits() == g.Name {
 				rules = append(rules, r.Name)
 			}
 		}

@@ -285,7 +285,7 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 		jobs = max(jobs, p.total) // those too that were asked for and not come to
 	}
 	e.say("%s", describeSummary(jobs, summary, records))
-	if d.Engine != nil && err == nil {
+	if outcome, _ := r.engine.Ended(); d.Engine != nil && (err == nil || outcome != "") {
 		e.sayEnding(d.Engine)
 	}
 	fmt.Fprintln(e.stdout, r.path)
@@ -300,8 +300,11 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 }
 
 // good says whether a run did what it was to: as a rule said that ended it, or all
-// jobs succeeded that were needed.
+// jobs succeeded that were needed. It did not where a rule is faulty.
 func (r *prepared) good(s run.Summary) bool {
+	if r.engine.Faulty() {
+		return false
+	}
 	switch outcome, _ := r.engine.Ended(); outcome {
 	case spec.Success:
 		return true

@@ -5,10 +5,12 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/run"
+	"github.com/converged-computing/ensemble/spec"
 	"github.com/spf13/cobra"
 )
 
@@ -25,26 +27,46 @@ type jobStatus struct {
 	Reason  string    `json:"reason,omitempty"`
 }
 
+// decision is one that the rules or the limits of a run made.
+type decision struct {
+	Time   time.Time `json:"time"`
+	Rule   string    `json:"rule,omitempty"`
+	Action string    `json:"action"`
+	// Why is what the file says of when the rule is carried out.
+	Why string `json:"why,omitempty"`
+}
+
 func newStatus(e *env) *cobra.Command {
 	var format string
 	c := &cobra.Command{
 		Use:   "status RUN",
 		Short: "Show how the jobs of a run stand, also while it goes on",
-		Args:  cobra.ExactArgs(1),
+		Long: `Show how the jobs of a run stand, also while it goes on, and what its rules decided.
+
+CSV has the jobs only.`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			dir, _, err := run.Open(args[0])
+			dir, ens, err := run.Open(args[0])
 			if err != nil {
 				return input(err)
 			}
-			jobs, err := statusOf(dir)
+			jobs, decisions, err := statusOf(dir, ens)
 			if err != nil {
 				return err
 			}
-			l := &listing{header: []string{"job", "app", "variant", "tasks", "attempt", "state", "since", "reason"}, value: jobs}
+			l := &listing{header: []string{"job", "app", "variant", "tasks", "attempt", "state", "since", "reason"}, value: map[string]any{"jobs": jobs, "decisions": decisions}}
 			for _, j := range jobs {
 				l.rows = append(l.rows, []string{j.Job, cmp.Or(j.App, j.Group), j.Variant, count(j.Tasks), count(j.Attempt), j.State,
 					j.Since.Local().Format(time.DateTime), j.Reason})
 			}
+			if err := l.write(e.stdout, format); err != nil || format != formats[0] || len(decisions) == 0 {
+				return err
+			}
+			l = &listing{header: []string{"time", "rule", "action", "why"}}
+			for _, d := range decisions {
+				l.rows = append(l.rows, []string{d.Time.Local().Format(time.DateTime), d.Rule, d.Action, d.Why})
+			}
+			fmt.Fprintln(e.stdout)
 			return l.write(e.stdout, format)
 		},
 	}
@@ -53,11 +75,14 @@ func newStatus(e *env) *cobra.Command {
 }
 
 // statusOf gives the last known state of every job that was submitted, in the
-// order of their first submission.
-func statusOf(dir run.Dir) ([]jobStatus, error) {
-	jobs := []jobStatus{}
+// order of their first submission, and what was decided.
+func statusOf(dir run.Dir, ens *spec.Ensemble) ([]jobStatus, []decision, error) {
+	jobs, decisions := []jobStatus{}, []decision{}
 	at := map[string]int{}
 	err := dir.Events(func(ev ensemble.Event) error {
+		if ev.Name == ensemble.Decide {
+			decisions = append(decisions, decision{ev.Time, ev.Rule, ev.Note, whyOf(ens, ev.Rule)})
+		}
 		if ev.Job == "" || ev.Name == ensemble.Omit {
 			return nil
 		}
@@ -88,5 +113,24 @@ func statusOf(dir run.Dir) ([]jobStatus, error) {
 		}
 		return nil
 	})
-	return jobs, err
+	return jobs, decisions, err
+}
+
+// whyOf says when a rule is carried out, in the words of its file.
+func whyOf(ens *spec.Ensemble, rule string) string {
+	for i := range ens.Spec.Rules {
+		r := &ens.Spec.Rules[i]
+		if r.Name != rule {
+			continue
+		}
+		why := "on " + string(r.On)
+		if r.Group != "" {
+			why += " of " + r.Group
+		}
+		if r.When != "" {
+			why += " when " + strings.Join(strings.Fields(r.When), " ")
+		}
+		return why
+	}
+	return ""
 }

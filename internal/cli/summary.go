@@ -40,7 +40,10 @@ func describeSummary(jobs int, s run.Summary, records []measure.Record) string {
 	if left := jobs - s.Settled(); left > 0 {
 		parts = append(parts, fmt.Sprintf("%d not finished", left))
 	}
-	text := fmt.Sprintf("%s: %s", plural(jobs, "trial"), strings.Join(parts, ", "))
+	text := plural(jobs, "trial")
+	if len(parts) > 0 {
+		text += ": " + strings.Join(parts, ", ")
+	}
 	if s.Skipped > 0 {
 		text += fmt.Sprintf(" (%d of them before)", s.Skipped)
 	}

@@ -31,6 +31,9 @@ var taskScript []byte
 // inDirectory starts all other tasks.
 const inDirectory = `cd "$FLUX_JOB_TMPDIR" && exec "$@"`
 
+// elsewhere starts a command that works in a directory of its own.
+const elsewhere = `cd "$0" && exec "$@"`
+
 // machine is what the instance has.
 type machine struct {
 	nodes int
@@ -169,10 +172,14 @@ func (x *Executor) jobspec(job *ensemble.Job, t tag) (*flux.Jobspec, error) {
 		name, value, _ := strings.Cut(v, "=")
 		j.Env[name] = value
 	}
+	command := l.Command
+	if l.Workdir != "" {
+		command = append([]string{"sh", "-c", elsewhere, l.Workdir}, command...)
+	}
 	if files == nil {
-		j.Command = append([]string{"sh", "-c", inDirectory, "sh"}, l.Command...)
+		j.Command = append([]string{"sh", "-c", inDirectory, "sh"}, command...)
 	} else {
-		j.Command = append([]string{"sh", "{{tmpdir}}/ensemble/task.sh", t.mark(), strconv.Itoa(s.Tasks / s.Nodes)}, l.Command...)
+		j.Command = append([]string{"sh", "{{tmpdir}}/ensemble/task.sh", t.mark(), strconv.Itoa(s.Tasks / s.Nodes)}, command...)
 	}
 	if x.options.Mock != nil {
 		j.Mock = x.options.Mock(job)

@@ -19,6 +19,14 @@ import (
 
 // application launches the application and waits for it.
 func (s *supervisor) application() error {
+	work := s.work
+	if w := s.job.Launch.Workdir; w != "" {
+		if err := os.Chdir(w); err != nil {
+			return failf(ensemble.Failed, "the command cannot work in %s: %v", w, errors.Unwrap(err))
+		}
+		defer os.Chdir(s.work) // for the commands after it
+		work = w
+	}
 	argv, err := s.line()
 	if err != nil {
 		return err
@@ -41,7 +49,7 @@ func (s *supervisor) application() error {
 	s.tree.resetPeak()
 	used, before := s.tree.cpu(), look() // in this order: to add up takes time of its own
 	s.exit.Start = time.Now()
-	_, done, err := s.tree.start(argv, s.work, s.env, stdout, stderr)
+	_, done, err := s.tree.start(argv, work, s.env, stdout, stderr)
 	if err != nil {
 		s.exit.Start = time.Time{}
 		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {

@@ -120,6 +120,8 @@ func TestAttemptsEndAsTheyShould(t *testing.T) {
 			j.Launch.Prepare = [][]string{{"chmod", "+x", "bin/of-the-job"}}
 			j.Launch.Env = []string{"PATH=bin:" + os.Getenv("PATH")}
 		}, []string{"sh", "-c", "of-the-job"}, ensemble.Failed, "exit code 6", 6},
+		{"a directory to work in that is not there", func(j *ensemble.Job) { j.Launch.Workdir = "/no/such/directory" }, []string{"true"},
+			ensemble.Failed, "the command cannot work in /no/such/directory: no such file or directory", -1},
 		{"a deck that leaves the directory", func(j *ensemble.Job) { j.Launch.Files = map[string]string{"../x": "y"} }, []string{"true"}, ensemble.Failed, "", -1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -183,6 +183,7 @@ func TestJobsSideBySideStayInTheirCores(t *testing.T) {
 					j := rankJob(fmt.Sprintf("j%d", i), mpi, 1, bindTo, fmt.Sprintf(
 						"%s; touch %s/%d; until test -e %s/%d; do sleep 0.01; done", show, met, i, met, 1-i))
 					j.Policy.Shared = true
+					j.Policy.Timeout = 2 * time.Minute // where the other fails, it would wait for ever
 					jobs = append(jobs, j)
 				}
 				d := succeed(t, jobs...)

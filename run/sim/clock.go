@@ -85,6 +85,7 @@ func (x *Executor) giveUp() bool {
 // take makes of an event of the cluster what the driver hears.
 func (x *Executor) take(e Event) {
 	if e.Job == nil {
+		x.events <- ensemble.Event{Time: Begin.Add(e.At), Name: ensemble.Resize, Nodes: x.cluster.Up()}
 		return
 	}
 	a := x.open[e.Job.ID]

@@ -39,7 +39,7 @@ const window = 100_000
 // Executor is a member that is simulated. Its time is virtual and passes when the
 // driver waits, so that a rehearsal takes as long as its decisions, its journal and
 // its files do. Nothing is executed and no output written; exit.json has the virtual
-// times and the flag simulated. Events of nodes are in no journal.
+// times and the flag simulated.
 //
 // A driver has to leave its Judge nil: there is no output to judge by. The metrics
 // that rules read come from the Model.
