@@ -23,7 +23,8 @@ import (
 
 // Exec is a Run that executes the tasks on this machine, each node with a temporary
 // directory of its own and the files of the job in it. Tasks have the variables of
-// Flux that scripts read. What is left of the job when its time is over is killed.
+// Flux that scripts read; FLUX_JOB_ID is not there, since MPIs would look for the PMI of
+// Flux. What is left of the job when its time is over is killed.
 func Exec(ctx context.Context, r *Running) flux.WaitStatus {
 	spec := r.Jobspec
 	if spec.Attributes.System.Exec != nil {
@@ -57,7 +58,7 @@ func Exec(ctx context.Context, r *Running) flux.WaitStatus {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
 		cmd.Env = append(cmd.Env, "FLUX_JOB_TMPDIR="+tmp, "FLUX_TASK_RANK="+strconv.Itoa(rank), "FLUX_TASK_LOCAL_ID="+strconv.Itoa(local),
-			"FLUX_JOB_SIZE="+strconv.Itoa(tasks), "FLUX_JOB_NNODES="+strconv.Itoa(len(hosts)), "FLUX_JOB_ID="+r.ID.Plain())
+			"FLUX_JOB_SIZE="+strconv.Itoa(tasks), "FLUX_JOB_NNODES="+strconv.Itoa(len(hosts)))
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		cmd.Dir = spec.Attributes.System.Dir
 		work.Go(func() { statuses[rank] = execute(ctx, r, rank, cmd) })

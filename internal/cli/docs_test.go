@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/converged-computing/ensemble/flux"
+	"github.com/converged-computing/ensemble/flux/fluxtest"
 	"github.com/converged-computing/ensemble/spec"
 	"github.com/google/go-cmp/cmp"
 )
@@ -79,6 +81,26 @@ func TestCommandsOfTheDocumentsWork(t *testing.T) {
 				if out, err := cmd.CombinedOutput(); err != nil {
 					t.Errorf("%s: %v\n%s", strings.TrimSpace(line), err, out)
 				}
+			}
+		}
+	}
+}
+
+// TestCommandsOfTheFluxDocumentWork runs them against a broker that executes on this
+// machine. What wants a cluster is no sh block.
+func TestCommandsOfTheFluxDocumentWork(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("lmp"); err != nil {
+		t.Skip("lmp is not installed: apt-get install lammps")
+	}
+	broker := fluxtest.Start(t, fluxtest.Options{Nodes: 1, Run: fluxtest.Exec})
+	dir := copied(t, "examples")
+	for _, block := range blocks(t, "../../docs/flux.md", "sh") {
+		for line := range strings.Lines(block) {
+			cmd := exec.Command("sh", "-e", "-c", line)
+			cmd.Dir, cmd.Env = dir, append(os.Environ(), flux.URIEnv+"="+broker.URI())
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", strings.TrimSpace(line), err, out)
 			}
 		}
 	}
