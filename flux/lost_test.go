@@ -192,10 +192,15 @@ func TestTheJournalGoesOnAfterTheBrokerReturns(t *testing.T) {
 }
 
 func TestTheJournalEndsWithWhatRedialSays(t *testing.T) {
+	for name, why := range map[string]error{"its own reason": errors.New("not again"), "that the broker is lost": fmt.Errorf("given up: %w", flux.ErrLost)} {
+		t.Run(name, func(t *testing.T) { redialSays(t, why) })
+	}
+}
+
+func redialSays(t *testing.T, why error) {
 	leaks(t)
 	b := fluxtest.Start(t, fluxtest.Options{})
 	c := dial(t, b.URI())
-	why := errors.New("not again")
 	j, err := c.Journal(timeout(t), flux.JournalOptions{Redial: func(context.Context, error) (*flux.Client, error) { return nil, why }})
 	if err != nil {
 		t.Fatal(err)
@@ -209,6 +214,32 @@ func TestTheJournalEndsWithWhatRedialSays(t *testing.T) {
 		if _, err := j.Next(); !errors.Is(err, why) {
 			t.Errorf("it ends with %v", err)
 		}
+	}
+}
+
+func TestAJournalIsClosedWhileAnotherBrokerIsLookedFor(t *testing.T) {
+	leaks(t)
+	b, other := fluxtest.Start(t, fluxtest.Options{}), fluxtest.Start(t, fluxtest.Options{})
+	asked, closed := make(chan struct{}), make(chan struct{})
+	j, err := dial(t, b.URI()).Journal(timeout(t), flux.JournalOptions{Redial: func(ctx context.Context, cause error) (*flux.Client, error) {
+		close(asked)
+		<-closed
+		return dial(t, other.URI()), nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Next(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(closed)
+		<-asked
+		j.Close()
+	}()
+	b.Lose()
+	if _, err := j.Next(); !errors.Is(err, flux.ErrClosed) {
+		t.Errorf("it ends with %v", err)
 	}
 }
 
