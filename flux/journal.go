@@ -211,6 +211,15 @@ func (j *Journal) take(b []byte) error {
 	if len(in.Events) == 0 {
 		return nil
 	}
+	for i := range in.Events {
+		e := &in.Events[i]
+		if string(e.Context) == "null" {
+			e.Context = nil
+		}
+		if err := e.check(); err != nil {
+			return fmt.Errorf("job %s: %w", in.ID, err)
+		}
+	}
 	p := j.seen[in.ID]
 	first, last := in.Events[0].Timestamp, in.Events[len(in.Events)-1]
 	if p == nil || j.backlog && p.first != first {
@@ -225,9 +234,6 @@ func (j *Journal) take(b []byte) error {
 		told = 0
 	}
 	for _, e := range in.Events {
-		if e.Name == "" {
-			return fmt.Errorf("an event of job %s has no name", in.ID)
-		}
 		out := JobEvent{ID: in.ID, Seq: -1, Event: e, Backlog: j.backlog}
 		switch e.Name {
 		case "annotations", "invalidate", "memo":

@@ -217,6 +217,36 @@ func redialSays(t *testing.T, why error) {
 	}
 }
 
+func TestTheJournalTellsNoEventThatIsNone(t *testing.T) {
+	for name, c := range map[string]struct{ payload, want string }{
+		"no name":            {`{"id":5,"events":[{"timestamp":1,"name":""}]}`, "no name"},
+		"no time":            {`{"id":5,"events":[{"timestamp":1e300,"name":"submit"}]}`, "seconds since 1970"},
+		"no object with it":  {`{"id":5,"events":[{"timestamp":1,"name":"submit","context":[1]}]}`, "no object"},
+		"no events":          {`{"id":5,"events":7}`, "cannot unmarshal"},
+		"no JSON at all":     {`{"id":5,`, "unexpected end"},
+		"an ID that is none": {`{"id":1e99,"events":[]}`, "no whole number"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			b := fluxtest.Start(t, fluxtest.Options{})
+			answer, err := wire.Append(nil, &wire.Message{Type: wire.Response, Flags: wire.HasTopic | wire.HasPayload | wire.Streaming,
+				Tag: 1, Topic: "job-manager.events-journal", Payload: append([]byte(c.payload), 0)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Inject(fluxtest.Fault{Topic: "job-manager.events-journal", Raw: answer})
+			j, err := dial(t, b.URI()).Journal(timeout(t), flux.JournalOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer j.Close()
+			if e, err := j.Next(); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %+v, %v, want a word about %q", e, err, c.want)
+			}
+		})
+	}
+}
+
 func TestAJournalIsClosedWhileAnotherBrokerIsLookedFor(t *testing.T) {
 	leaks(t)
 	b, other := fluxtest.Start(t, fluxtest.Options{}), fluxtest.Start(t, fluxtest.Options{})
