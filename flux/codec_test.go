@@ -4,6 +4,7 @@ package flux_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"syscall"
@@ -161,6 +162,9 @@ func TestResourcesThatCannotBe(t *testing.T) {
 		{"a rank twice", `{"version":1,"execution":{"R_lite":[{"rank":"0-1","children":{"core":"0"}},{"rank":"1","children":{"core":"1"}}]}}`, "twice"},
 		{"no rank", `{"version":1,"execution":{"R_lite":[{"rank":"","children":{"core":"0"}}]}}`, "no rank"},
 		{"too few hosts", `{"version":1,"execution":{"R_lite":[{"rank":"0-1","children":{"core":"0"}}],"nodelist":["a"]}}`, "2 ranks and 1 hosts"},
+		{"billions of ranks", `{"version":1,"execution":{"R_lite":[{"rank":"0-4294967293","children":{"core":"0"}}]}}`, "more than"},
+		{"billions of cores", `{"version":1,"execution":{"R_lite":[{"rank":"0","children":{"core":"0-4294967293"}}]}}`, "more than"},
+		{"billions of GPUs", `{"version":1,"execution":{"R_lite":[{"rank":"0","children":{"core":"0","gpu":"0-4294967293"}}]}}`, "more than"},
 		{"no set", `{"version":1,"execution":{"R_lite":[{"rank":"x","children":{"core":"0"}}]}}`, "no id"},
 	}
 	for _, c := range cases {
@@ -170,6 +174,24 @@ func TestResourcesThatCannotBe(t *testing.T) {
 				t.Errorf("got %v, %v, want a word about %q", r, err, c.want)
 			}
 		})
+	}
+}
+
+// Every second rank of a large system, each with cores of its own: nothing of it
+// goes together.
+func TestResourcesOfManyPartsAreReadAtOnce(t *testing.T) {
+	t.Parallel()
+	const n = 50_000
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, `,{"rank":"%d","children":{"core":"%d"}}`, 2*i, i)
+	}
+	r, err := flux.ParseR([]byte(`{"version":1,"execution":{"R_lite":[` + text.String()[1:] + `]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Nodes() != n || r.Cores() != n {
+		t.Errorf("it has %d nodes and %d cores, want %d of each", r.Nodes(), r.Cores(), n)
 	}
 }
 

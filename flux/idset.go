@@ -165,8 +165,14 @@ func (s IDSet) All() iter.Seq[int] {
 func (s IDSet) Equal(t IDSet) bool { return slices.Equal(s.ranges, t.ranges) }
 
 // Union has the ids of either.
-func (s IDSet) Union(t IDSet) (u IDSet) {
-	all := slices.Concat(s.ranges, t.ranges)
+func (s IDSet) Union(t IDSet) IDSet { return union(s, t) }
+
+// union has the ids of all sets. It sorts once, however many they are.
+func union(sets ...IDSet) (u IDSet) {
+	var all []idRange
+	for _, s := range sets {
+		all = append(all, s.ranges...)
+	}
 	slices.SortFunc(all, func(a, b idRange) int { return a.first - b.first })
 	for _, r := range all {
 		u.push(r)

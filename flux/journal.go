@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 	"time"
 )
 
@@ -51,8 +52,10 @@ type JournalOptions struct {
 type Journal struct {
 	ctx    context.Context // of the stream: it ends when this does
 	opts   JournalOptions
+	mu     sync.Mutex // of what Close and Client look at while another goroutine reads
 	client *Client
 	stream *Stream
+	closed bool
 	seen   map[JobID]*progress
 	queue  []JobEvent
 	next   int
@@ -88,7 +91,17 @@ func (j *Journal) open(c *Client) error {
 	if err != nil {
 		return fmt.Errorf("reading the journal: %w", err)
 	}
-	j.client, j.stream, j.backlog, j.err = c, s, true, nil
+	j.mu.Lock()
+	closed := j.closed
+	if !closed {
+		j.client, j.stream = c, s
+	}
+	j.mu.Unlock()
+	if closed { // while another client was looked for
+		s.Close()
+		return fmt.Errorf("reading the journal: %w", ErrClosed)
+	}
+	j.backlog, j.err = true, nil
 	return nil
 }
 
@@ -111,8 +124,26 @@ func (j *Journal) Resume(c *Client) error {
 	return j.open(c)
 }
 
+// redial goes on with another client, or with yet another one where that is lost
+// before it answers. Only Redial ends this, whatever its error is.
+func (j *Journal) redial(cause error) error {
+	for {
+		c, err := j.opts.Redial(j.ctx, cause)
+		if err != nil {
+			return err
+		}
+		if cause = j.Resume(c); !errors.Is(cause, ErrLost) {
+			return cause
+		}
+	}
+}
+
 // Client is the one that the journal is read with, which Redial may have changed.
-func (j *Journal) Client() *Client { return j.client }
+func (j *Journal) Client() *Client {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.client
+}
 
 // Next waits for the next event, or for the end of the backlog, which comes once
 // for each connection.
@@ -127,13 +158,7 @@ func (j *Journal) Next() (JobEvent, error) {
 		case err == nil:
 			err = j.take(b)
 		case errors.Is(err, ErrLost) && j.opts.Redial != nil:
-			var c *Client
-			if c, err = j.opts.Redial(j.ctx, err); err == nil {
-				err = j.Resume(c)
-			}
-			if errors.Is(err, ErrLost) {
-				continue // lost again before it was found
-			}
+			err = j.redial(err)
 		}
 		if err != nil {
 			j.err = fmt.Errorf("reading the journal: %w", err)
@@ -159,8 +184,14 @@ func (j *Journal) All() iter.Seq2[JobEvent, error] {
 	}
 }
 
-// Close ends the journal.
-func (j *Journal) Close() error { return j.stream.Close() }
+// Close ends the journal. It may be called from any goroutine.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	j.closed = true
+	s := j.stream
+	j.mu.Unlock()
+	return s.Close()
+}
 
 // take puts what is new in a message into the queue.
 func (j *Journal) take(b []byte) error {
@@ -180,6 +211,15 @@ func (j *Journal) take(b []byte) error {
 	if len(in.Events) == 0 {
 		return nil
 	}
+	for i := range in.Events {
+		e := &in.Events[i]
+		if string(e.Context) == "null" {
+			e.Context = nil
+		}
+		if err := e.check(); err != nil {
+			return fmt.Errorf("job %s: %w", in.ID, err)
+		}
+	}
 	p := j.seen[in.ID]
 	first, last := in.Events[0].Timestamp, in.Events[len(in.Events)-1]
 	if p == nil || j.backlog && p.first != first {
@@ -194,9 +234,6 @@ func (j *Journal) take(b []byte) error {
 		told = 0
 	}
 	for _, e := range in.Events {
-		if e.Name == "" {
-			return fmt.Errorf("an event of job %s has no name", in.ID)
-		}
 		out := JobEvent{ID: in.ID, Seq: -1, Event: e, Backlog: j.backlog}
 		switch e.Name {
 		case "annotations", "invalidate", "memo":

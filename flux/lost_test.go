@@ -192,10 +192,15 @@ func TestTheJournalGoesOnAfterTheBrokerReturns(t *testing.T) {
 }
 
 func TestTheJournalEndsWithWhatRedialSays(t *testing.T) {
+	for name, why := range map[string]error{"its own reason": errors.New("not again"), "that the broker is lost": fmt.Errorf("given up: %w", flux.ErrLost)} {
+		t.Run(name, func(t *testing.T) { redialSays(t, why) })
+	}
+}
+
+func redialSays(t *testing.T, why error) {
 	leaks(t)
 	b := fluxtest.Start(t, fluxtest.Options{})
 	c := dial(t, b.URI())
-	why := errors.New("not again")
 	j, err := c.Journal(timeout(t), flux.JournalOptions{Redial: func(context.Context, error) (*flux.Client, error) { return nil, why }})
 	if err != nil {
 		t.Fatal(err)
@@ -209,6 +214,62 @@ func TestTheJournalEndsWithWhatRedialSays(t *testing.T) {
 		if _, err := j.Next(); !errors.Is(err, why) {
 			t.Errorf("it ends with %v", err)
 		}
+	}
+}
+
+func TestTheJournalTellsNoEventThatIsNone(t *testing.T) {
+	for name, c := range map[string]struct{ payload, want string }{
+		"no name":            {`{"id":5,"events":[{"timestamp":1,"name":""}]}`, "no name"},
+		"no time":            {`{"id":5,"events":[{"timestamp":1e300,"name":"submit"}]}`, "seconds since 1970"},
+		"no object with it":  {`{"id":5,"events":[{"timestamp":1,"name":"submit","context":[1]}]}`, "no object"},
+		"no events":          {`{"id":5,"events":7}`, "cannot unmarshal"},
+		"no JSON at all":     {`{"id":5,`, "unexpected end"},
+		"an ID that is none": {`{"id":1e99,"events":[]}`, "no whole number"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			b := fluxtest.Start(t, fluxtest.Options{})
+			answer, err := wire.Append(nil, &wire.Message{Type: wire.Response, Flags: wire.HasTopic | wire.HasPayload | wire.Streaming,
+				Tag: 1, Topic: "job-manager.events-journal", Payload: append([]byte(c.payload), 0)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Inject(fluxtest.Fault{Topic: "job-manager.events-journal", Raw: answer})
+			j, err := dial(t, b.URI()).Journal(timeout(t), flux.JournalOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer j.Close()
+			if e, err := j.Next(); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %+v, %v, want a word about %q", e, err, c.want)
+			}
+		})
+	}
+}
+
+func TestAJournalIsClosedWhileAnotherBrokerIsLookedFor(t *testing.T) {
+	leaks(t)
+	b, other := fluxtest.Start(t, fluxtest.Options{}), fluxtest.Start(t, fluxtest.Options{})
+	asked, closed := make(chan struct{}), make(chan struct{})
+	j, err := dial(t, b.URI()).Journal(timeout(t), flux.JournalOptions{Redial: func(ctx context.Context, cause error) (*flux.Client, error) {
+		close(asked)
+		<-closed
+		return dial(t, other.URI()), nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Next(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(closed)
+		<-asked
+		j.Close()
+	}()
+	b.Lose()
+	if _, err := j.Next(); !errors.Is(err, flux.ErrClosed) {
+		t.Errorf("it ends with %v", err)
 	}
 }
 

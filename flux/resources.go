@@ -41,7 +41,8 @@ type RChildren struct {
 	GPUs  *IDSet `json:"gpu,omitempty"`
 }
 
-// ParseR reads R and checks it: version 1, a rank at most once, a host for each.
+// ParseR reads R and checks it: version 1, a rank at most once, a host for each, and
+// no more of anything than a machine could have.
 func ParseR(b []byte) (*R, error) {
 	var r R
 	if err := json.Unmarshal(b, &r); err != nil {
@@ -53,19 +54,29 @@ func ParseR(b []byte) (*R, error) {
 	return &r, nil
 }
 
+// maxChildren is how many cores or GPUs one rank may have. A short text can name
+// billions.
+const maxChildren = 1 << 20
+
 func (r *R) check() error {
 	if r.Version != 1 {
 		return fmt.Errorf("it is of version %d and not of 1", r.Version)
 	}
-	seen, n := IDSet{}, 0
+	n := 0
 	for _, lite := range r.Execution.Lite {
-		if lite.Ranks.Len() == 0 {
+		ranks := lite.Ranks.Len()
+		if ranks == 0 {
 			return errors.New("an entry of R_lite has no rank")
 		}
-		n += lite.Ranks.Len()
-		if seen = seen.Union(lite.Ranks); seen.Len() != n {
-			return fmt.Errorf("a rank of %q is there twice", lite.Ranks)
+		if n += ranks; n > maxHosts {
+			return fmt.Errorf("it has more than %d ranks", maxHosts)
 		}
+		if lite.Children.Cores.Len() > maxChildren || lite.Children.GPUs != nil && lite.Children.GPUs.Len() > maxChildren {
+			return fmt.Errorf("a rank of %q has more than %d cores or GPUs", shorten(lite.Ranks.String()), maxChildren)
+		}
+	}
+	if r.Ranks().Len() != n {
+		return errors.New("a rank is there twice")
 	}
 	hosts, err := r.Hosts()
 	if err != nil {
@@ -78,11 +89,12 @@ func (r *R) check() error {
 }
 
 // Ranks are the brokers of which R has something.
-func (r *R) Ranks() (all IDSet) {
-	for _, lite := range r.Execution.Lite {
-		all = all.Union(lite.Ranks)
+func (r *R) Ranks() IDSet {
+	sets := make([]IDSet, len(r.Execution.Lite))
+	for i, lite := range r.Execution.Lite {
+		sets[i] = lite.Ranks
 	}
-	return all
+	return union(sets...)
 }
 
 // Hosts are the names of the ranks, in ascending order of ranks.

@@ -5,6 +5,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
@@ -14,9 +15,10 @@ import (
 type Scheduler int
 
 const (
-	// Simple is the sched-simple of flux-core: first come first served by urgency.
-	// A job gets the nodes with the most free cores and, of those with as many, the
-	// lowest numbers.
+	// Simple is the sched-simple of flux-core before 0.84: first come first served by
+	// urgency. A job gets the nodes with the most free cores and, of those with as
+	// many, the lowest numbers; the tasks of one that shares its nodes are dealt to
+	// them.
 	Simple Scheduler = iota
 	// Fluxion is flux-sched with the queue policy fcfs, its default. A job gets the
 	// nodes of the lowest numbers that have room.
@@ -25,19 +27,34 @@ const (
 	// queue waits, later ones run that do not delay it. When it can run is planned
 	// from the limits of what runs; a job without a limit is not waited for.
 	Easy
+	// FIFO is the sched-fifo of flux-core, which sched-simple is as well from 0.84
+	// on: as Simple, but each node of a job has room for as many of its tasks.
+	// testdata/fcfs.schedule is what that of 0.88.0 made of 200 jobs.
+	FIFO
+	// Backfill is the sched-backfill of flux-core. It chooses nodes as FIFO does.
+	// While the first job of the queue waits, later ones run that have a limit by
+	// which they end before it is planned to start, and no others: neither without a
+	// limit, nor on nodes that it would leave over, nor while its start cannot be
+	// planned because it needs what a job without a limit has.
+	// testdata/easy.schedule is what that of 0.88.0 made of 200 jobs.
+	Backfill
 )
 
 // depth is the default of the queue-depth of flux-sched
 // (flux-config-sched-fluxion-qmanager(5)).
 const depth = 32
 
+// backfills says whether the scheduler plans ahead.
+func (s Scheduler) backfills() bool { return s == Easy || s == Backfill }
+
 // Config describes a cluster.
 type Config struct {
 	// Nodes are all nodes that there ever are.
 	Nodes     []Node
 	Scheduler Scheduler
-	// Depth is how many jobs that have to wait Easy considers at a time, the first
-	// included; 0 is 32.
+	// Depth is how many jobs that have to wait Easy and Backfill consider at a time,
+	// the first included; 0 is what Flux does: 32 with Easy, all with Backfill. To look
+	// at all takes time where hundreds of thousands wait.
 	Depth int
 }
 
@@ -89,7 +106,11 @@ func New(c Config) (*Cluster, error) {
 	}
 	cores := make([]int32, len(c.Nodes))
 	x := &Cluster{scheduler: c.Scheduler, depth: c.Depth, up: make([]bool, len(c.Nodes)), leaving: make([]bool, len(c.Nodes))}
-	if x.depth == 0 {
+	switch {
+	case x.depth > 0:
+	case c.Scheduler == Backfill:
+		x.depth = math.MaxInt
+	default:
 		x.depth = depth
 	}
 	for i, n := range c.Nodes {

@@ -54,7 +54,7 @@ func (c *Cluster) launch(j *Job, shares []Share) {
 	}
 	j.running = len(c.running)
 	c.running = append(c.running, j)
-	if c.scheduler == Easy {
+	if c.scheduler.backfills() {
 		c.plan.expect(j)
 	}
 	c.tell(Event{Kind: Alloc, Job: j})
@@ -88,7 +88,7 @@ func (c *Cluster) finish(j *Job, status ensemble.Status, reason string) {
 func (c *Cluster) free(j *Job) {
 	c.calendar.remove(&j.timer)
 	c.pool.give(j.shares)
-	if c.scheduler == Easy {
+	if c.scheduler.backfills() {
 		c.plan.forget(j)
 	}
 	last := len(c.running) - 1

@@ -15,10 +15,10 @@ func (p *pool) meet(s Scheduler, d *demand) []Share {
 		return p.spread(d)
 	case !p.fits(d):
 		return nil
-	case s == Simple:
-		return p.emptiest(d)
+	case s == Fluxion || s == Easy:
+		return p.first(d, nil)
 	}
-	return p.first(d, nil)
+	return p.emptiest(d)
 }
 
 // schedule starts what can start.
@@ -27,8 +27,11 @@ func (c *Cluster) schedule() {
 	for j := c.queue.first(); j != nil; j = c.queue.first() {
 		shares := c.pool.meet(c.scheduler, &j.demand)
 		if shares == nil {
-			if c.scheduler == Easy {
+			switch c.scheduler {
+			case Easy:
 				c.backfill(j)
+			case Backfill:
+				c.fill(j)
 			}
 			return
 		}
@@ -57,6 +60,31 @@ func (c *Cluster) backfill(first *Job) {
 			continue
 		}
 		c.launch(j, shares)
+	}
+}
+
+// fill is the backfilling of sched-backfill: it starts jobs from behind the first,
+// which waits, that have to end before it is planned to start.
+func (c *Cluster) fill(first *Job) {
+	if c.pool.below(c.pool.top()) < 1 {
+		return // nothing is free
+	}
+	s := c.foresee(&first.demand)
+	if s.at == never || s.at <= c.now {
+		return
+	}
+	next := c.queue.after(first)
+	for waiting := 1; next != nil && waiting < c.depth; {
+		j := next
+		next = c.queue.after(j)
+		if j.Limit == 0 || later(c.now, j.Limit) > s.at || !c.pool.fits(&j.demand) {
+			waiting++
+			continue
+		}
+		c.launch(j, c.pool.emptiest(&j.demand))
+		if c.pool.below(c.pool.top()) < 1 {
+			return
+		}
 	}
 }
 

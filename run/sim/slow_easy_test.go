@@ -31,8 +31,9 @@ func (s *slow) at(t time.Duration) []slowNode {
 	return nodes
 }
 
-func (s *slow) backfill(first *slowJob, others []*slowJob) {
-	start, then := never, []slowNode(nil)
+// foresee plans when the first job starts, and what of the nodes is left then.
+func (s *slow) foresee(first *slowJob) (start time.Duration, then []slowNode) {
+	start = never
 	for _, end := range s.ends() {
 		nodes := s.at(end)
 		if shares := s.place(first, nodes); shares != nil {
@@ -46,6 +47,28 @@ func (s *slow) backfill(first *slowJob, others []*slowJob) {
 	if _, ok := s.foreseen[first]; !ok {
 		s.foreseen[first] = start
 	}
+	return start, then
+}
+
+// fill backfills as sched-backfill does.
+func (s *slow) fill(first *slowJob, others []*slowJob) {
+	start, _ := s.foresee(first)
+	waiting := 1
+	for _, j := range others {
+		if waiting == s.depth {
+			return
+		}
+		ends := j.Limit > 0 && start < never && s.now+j.Limit <= start
+		if shares := s.place(j, s.nodes); shares != nil && ends {
+			s.launch(j, shares)
+		} else {
+			waiting++
+		}
+	}
+}
+
+func (s *slow) backfill(first *slowJob, others []*slowJob) {
+	start, then := s.foresee(first)
 	waiting := 1
 	for _, j := range others {
 		if waiting == s.depth {

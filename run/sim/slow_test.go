@@ -165,8 +165,11 @@ func (s *slow) schedule() {
 			s.launch(j, shares)
 			continue
 		}
-		if s.scheduler == Easy {
+		switch s.scheduler {
+		case Easy:
 			s.backfill(j, queue[i+1:])
+		case Backfill:
+			s.fill(j, queue[i+1:])
 		}
 		return
 	}
@@ -193,7 +196,7 @@ func (s *slow) place(j *slowJob, nodes []slowNode) (shares []Share) {
 	for i := range order {
 		order[i] = i
 	}
-	if s.scheduler == Simple {
+	if s.scheduler != Fluxion && s.scheduler != Easy {
 		slices.SortStableFunc(order, func(a, b int) int { return nodes[b].free - nodes[a].free })
 	}
 	order = slices.DeleteFunc(order, func(i int) bool { return !nodes[i].up })
