@@ -116,7 +116,7 @@ func (d *demux) ahead(t *task) int {
 	}
 	for n := min(len(t.held), len(d.mark)-1); n > 0; n-- {
 		if bytes.HasSuffix(t.held, d.mark[:n]) {
-			if n == 1 && !d.alone && len(t.held) > 1 {
+			if n == 1 && !d.alone && len(bytes.Trim(t.held, "\n")) > 0 {
 				return 0
 			}
 			return n
