@@ -23,6 +23,8 @@ type jobStatus struct {
 	State   string    `json:"state"`
 	Since   time.Time `json:"since"`
 	Reason  string    `json:"reason,omitempty"`
+	// Simulated says that nothing was executed.
+	Simulated bool `json:"simulated,omitempty"`
 }
 
 func newStatus(e *env) *cobra.Command {
@@ -40,10 +42,22 @@ func newStatus(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l := &listing{header: []string{"job", "app", "variant", "tasks", "attempt", "state", "since", "reason"}, value: jobs}
+			x, err := simulationOf(dir)
+			if err != nil {
+				return input(err)
+			}
+			flags := ""
+			if x != nil {
+				flags = run.Simulated
+				for i := range jobs {
+					jobs[i].Simulated = true
+				}
+				e.say("%s is a rehearsal: its times are simulated", args[0])
+			}
+			l := &listing{header: []string{"job", "app", "variant", "tasks", "attempt", "state", "since", "flags", "reason"}, value: jobs}
 			for _, j := range jobs {
 				l.rows = append(l.rows, []string{j.Job, cmp.Or(j.App, j.Group), j.Variant, count(j.Tasks), count(j.Attempt), j.State,
-					j.Since.Local().Format(time.DateTime), j.Reason})
+					j.Since.Local().Format(time.DateTime), flags, j.Reason})
 			}
 			return l.write(e.stdout, format)
 		},
