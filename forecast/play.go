@@ -104,7 +104,7 @@ type player struct {
 
 	arrivals []arrival // of a replay, those to come
 	demand   bool      // whether there are as many nodes as jobs ask for
-	target   int       // nodes that there are to be, then
+	target   int       // nodes that there are to be; 0 of what is no replay
 }
 
 type attempt struct {
@@ -188,6 +188,9 @@ func (p *player) steer() {
 	for len(p.news) > 0 {
 		e := p.news[0]
 		p.news = p.news[1:]
+		if p.target > 0 { // a replay; in a run a rule knows what its last one found
+			p.engine.Nodes = p.cluster.Up()
+		}
 		for _, a := range p.engine.Apply(e) {
 			p.asked = append(p.asked, a.Submit...)
 			if a.Grow != 0 {
