@@ -91,6 +91,10 @@ type Record struct {
 // has its own.
 const MPIPercent = "mpi_percent"
 
+// Simulated says whether the attempt was played by a simulation: its times are not
+// measured.
+func (r *Record) Simulated() bool { return slices.Contains(r.Flags, run.Simulated) }
+
 // FromLog makes a record of a run that was found in a log. The application is nil
 // where only a format is known.
 func FromLog(r read.Run, app *spec.Application) Record {

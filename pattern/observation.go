@@ -24,6 +24,9 @@ const (
 	MPIShare = "mpi_share"
 )
 
+// simulated flags a record that nothing was measured for.
+const simulated = "simulated"
+
 // mpiPercent is what profiles call the share of MPI.
 const mpiPercent = "mpi_percent"
 
@@ -47,12 +50,13 @@ type Observation struct {
 	Numbers map[string]Number
 }
 
-// FromRecords makes observations of the records that succeeded. apps has the
+// FromRecords makes observations of the records that succeeded and were measured:
+// simulated ones are left out. apps has the
 // applications by name; they say which metric is the application's time.
 func FromRecords(records []measure.Record, apps map[string]*spec.Application) (all []Observation) {
 	for i := range records {
 		r := &records[i]
-		if r.Status != ensemble.Succeeded {
+		if r.Status != ensemble.Succeeded || r.Simulated() {
 			continue
 		}
 		o := Observation{

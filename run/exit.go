@@ -61,6 +61,10 @@ type FluxJob struct {
 	Clean  time.Time `json:"clean,omitzero"`
 }
 
+// Simulated flags an attempt that was played by a simulation: nothing of it is
+// measured.
+const Simulated = "simulated"
+
 // Step is one command before or after the application.
 type Step struct {
 	Name     string   `json:"name"` // before, prepare or after

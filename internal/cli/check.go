@@ -50,6 +50,12 @@ func (c *check) at(name string) *finding {
 // jobs looks at every job of a run and at the commands around it. It gives the
 // number of jobs; the error is one of the input.
 func (c *check) jobs(r *prepared) (n int, err error) {
+	if x, ok := r.executor.(simulated); ok {
+		if n, err = c.simulable(r, x); err != nil {
+			return n, err
+		}
+		return n, c.steerable(r)
+	}
 	type use struct{ app, variant, programs string }
 	seen := map[use]bool{}
 	c.titles = titles{}
@@ -83,14 +89,22 @@ func (c *check) jobs(r *prepared) (n int, err error) {
 		}
 		f.lack(r.executor.Check(job))
 	}
-	if faults := run.CanSteer(r.executor, r.engine); len(faults) > 0 {
-		return 0, input(r.locate(&spec.FileError{File: "ensemble", Faults: faults}))
+	if err := c.steerable(r); err != nil {
+		return 0, err
 	}
 	d := r.driver()
 	if len(d.Before)+len(d.After) > 0 {
 		c.at("the run").lack(d.Check())
 	}
 	return n, nil
+}
+
+// steerable says which rules want what the member cannot do.
+func (c *check) steerable(r *prepared) error {
+	if faults := run.CanSteer(r.executor, r.engine); len(faults) > 0 {
+		return input(r.locate(&spec.FileError{File: "ensemble", Faults: faults}))
+	}
+	return nil
 }
 
 // variants looks at all that a catalog has.

@@ -27,6 +27,7 @@ type member interface {
 var members = map[string]func(context.Context, *prepared) (member, error){
 	"local": onLocal,
 	"flux":  onFlux,
+	"sim":   onSim,
 }
 
 // onLocal is this machine.

@@ -181,6 +181,15 @@ func (f *patternFlags) observe(ctx context.Context, e *env, runs []string) ([]pa
 	if err != nil {
 		return nil, nil, err
 	}
+	n := 0
+	for i := range g.records {
+		if g.records[i].Simulated() {
+			n++
+		}
+	}
+	if n > 0 {
+		e.say("%s left out: simulated, not measured", plural(n, "record"))
+	}
 	all := pattern.FromRecords(g.records, g.apps)
 	if len(f.files) == 0 {
 		return all, g.apps, nil

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/converged-computing/ensemble/forecast"
 	"github.com/converged-computing/ensemble/spec"
 	"github.com/converged-computing/ensemble/study"
 	"github.com/spf13/cobra"
@@ -24,6 +25,8 @@ import (
 func newPlan(e *env) *cobra.Command {
 	var format, environment string
 	var all bool
+	var f forecastFlags
+	var finish func()
 	c := &cobra.Command{
 		Use:   "plan FILE",
 		Short: "Show the trials of a study, what they cost and what they leave out",
@@ -31,10 +34,22 @@ func newPlan(e *env) *cobra.Command {
 run.
 
 The table has the first trials; --all has every one. The other formats have them
-all; with -o jsonl they are streamed, one a line.`,
+all; with -o jsonl they are streamed, one a line.
+
+With --from RUN, or any other flag of the simulated member, the ensemble is played
+there many times: makespan, node-hours and money have medians and intervals. Where
+the runs cannot carry a prediction there is none, with the reason.
+
+With --policy the FILE is a RUN, and what its journal recorded is replayed: on N
+nodes all the time, on N to M by demand (N-M), or by the rules of an Ensemble file
+that grow and shrink (FILE, or FILE@N-M).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
+			finish()
+			if len(f.policies) > 0 {
+				return e.replay(ctx, args[0], format, &f)
+			}
 			ens, locate, err := e.resolve(ctx, args[0])
 			if err != nil {
 				return err
@@ -43,11 +58,28 @@ all; with -o jsonl they are streamed, one a line.`,
 			if err != nil {
 				return input(locate(err))
 			}
+			played, err := e.forecast(ctx, ens, environment, &f)
+			if err != nil {
+				return locate(err)
+			}
+			if played != nil && (format == "csv" || format == "jsonl") {
+				return input(errors.New("a forecast is no row: it goes with -o table, json and yaml"))
+			}
 			w := bufio.NewWriter(e.stdout)
 			if len(ens.Spec.Study.Sweeps) > 0 {
-				err = writePlan(ctx, w, p, format, all)
+				err = writePlan(ctx, w, p, played, format, all)
 			} else {
-				err = groupListing(&ens.Spec).write(w, format)
+				l := groupListing(&ens.Spec)
+				if played != nil {
+					l.value = struct {
+						Groups   any                `json:"groups"`
+						Forecast *forecast.Forecast `json:"forecast"`
+					}{l.value, played}
+				}
+				err = l.write(w, format)
+			}
+			if err == nil && played != nil && format == "table" {
+				err = writeForecast(w, played)
 			}
 			if err != nil {
 				return err
@@ -56,6 +88,7 @@ all; with -o jsonl they are streamed, one a line.`,
 		},
 	}
 	outputFlag(c, &format, "jsonl")
+	finish = f.add(c)
 	c.Flags().BoolVar(&all, "all", false, "list every trial in the table")
 	c.Flags().StringVar(&environment, "environment", "", "only the trials of the environment of that `NAME`")
 	return c
@@ -93,7 +126,7 @@ func groupListing(e *spec.EnsembleSpec) *listing {
 // maxListed is how many trials the table shows without --all.
 const maxListed = 20
 
-func writePlan(ctx context.Context, w io.Writer, p *study.Plan, format string, all bool) error {
+func writePlan(ctx context.Context, w io.Writer, p *study.Plan, played *forecast.Forecast, format string, all bool) error {
 	switch format {
 	case "jsonl":
 		enc := json.NewEncoder(w)
@@ -122,9 +155,10 @@ func writePlan(ctx context.Context, w io.Writer, p *study.Plan, format string, a
 	}
 	if format != "table" {
 		v := struct {
-			Summary *study.Summary `json:"summary"`
-			Trials  []study.Trial  `json:"trials"`
-		}{sum, []study.Trial{}}
+			Summary  *study.Summary     `json:"summary"`
+			Trials   []study.Trial      `json:"trials"`
+			Forecast *forecast.Forecast `json:"forecast,omitempty"`
+		}{sum, []study.Trial{}, played}
 		for t := range p.Trials() {
 			if err := ctx.Err(); err != nil {
 				return err

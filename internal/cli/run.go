@@ -27,10 +27,12 @@ import (
 type runOptions struct {
 	on, dir, environment string
 	resume, dryRun       bool
+	sim                  simFlags
 }
 
 func newRun(e *env) *cobra.Command {
 	var o runOptions
+	var finish func()
 	c := &cobra.Command{
 		Use:   "run [FILE]",
 		Short: "Carry out a study and leave a run directory",
@@ -41,17 +43,25 @@ resolved input, the journal, what each job printed. A run that was cut off, by
 Ctrl-C, a crash or kill -9, goes on with --resume: what is finished is neither
 lost nor repeated. --resume needs no FILE, since the directory has it.
 
+--on sim rehearses: nothing is executed, time is virtual, and everything else is as
+in a run. How long jobs take comes from --times, from commands such as sleep 5, from
+earlier runs (--from), or from the patterns of these.
+
 The path of the run directory is printed on standard output. The exit code is 1
 when a trial failed; its record says why.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return e.run(c.Context(), args, o) },
+		RunE: func(c *cobra.Command, args []string) error {
+			finish()
+			return e.run(c.Context(), args, o)
+		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.on, "on", "local", "where to run: local, or flux, in the Flux instance around or one that is started")
+	f.StringVar(&o.on, "on", "local", "where to run: local, flux, in the Flux instance around or one that is started, or sim, which only simulates")
 	f.StringVar(&o.dir, "dir", "", "the run directory (default runs/NAME)")
 	f.StringVar(&o.environment, "environment", "", "the `NAME` of the environment that this is, where the study names several")
 	f.BoolVar(&o.resume, "resume", false, "go on with the run in the directory")
 	f.BoolVar(&o.dryRun, "dry-run", false, "check everything and run nothing")
+	finish = o.sim.add(c)
 	return c
 }
 
@@ -62,6 +72,9 @@ func (e *env) run(ctx context.Context, args []string, o runOptions) error {
 	}
 	r, err := e.open(ctx, args, o)
 	if err != nil {
+		return err
+	}
+	if err := r.rehearsal(e, o); err != nil {
 		return err
 	}
 	if err := r.prepare(ctx); err != nil {
@@ -106,6 +119,9 @@ type prepared struct {
 	engine      *ensemble.Engine // of groups and rules
 	executor    member
 	titles      titles // of the jobs that were checked
+	env         *env
+	sim         simFlags
+	simulation  *simulation // of a rehearsal
 }
 
 // open resolves the input of a run: a file, or the directory of a run that goes
@@ -257,9 +273,16 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 			}
 			return input(err)
 		}
+		if r.simulation != nil {
+			if err := run.WriteJSON(r.dir.Path(simulationFile), r.simulation); err != nil {
+				return err
+			}
+		}
 	}
 	d := r.driver()
-	if d.Judge, err = run.NewJudge(r.ensemble.Spec.Applications); err != nil {
+	if r.simulation != nil { // there is no output to judge by, and nothing is executed
+		d.Before, d.After = nil, nil
+	} else if d.Judge, err = run.NewJudge(r.ensemble.Spec.Applications); err != nil {
 		return err
 	}
 	if d.Enough, err = measure.Enough(r.dir, r.ensemble); err != nil {
@@ -270,6 +293,9 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 		machine.Flux = x.Instance()
 	}
 	d.Environment = &machine
+	if x, ok := r.executor.(simulated); ok {
+		d.Environment = x.environment()
+	}
 	p := newProgress(e.stderr, r.titles, took(r.dir), jobs)
 	d.Observer = p
 	summary, err := d.Run(ctx, r.plan.Jobs(r.ensemble))

@@ -25,6 +25,8 @@ type jobStatus struct {
 	State   string    `json:"state"`
 	Since   time.Time `json:"since"`
 	Reason  string    `json:"reason,omitempty"`
+	// Simulated says that nothing was executed.
+	Simulated bool `json:"simulated,omitempty"`
 }
 
 // decision is one that the rules or the limits of a run made.
@@ -54,10 +56,22 @@ CSV has the jobs only.`,
 			if err != nil {
 				return err
 			}
-			l := &listing{header: []string{"job", "app", "variant", "tasks", "attempt", "state", "since", "reason"}, value: map[string]any{"jobs": jobs, "decisions": decisions}}
+			x, err := simulationOf(dir)
+			if err != nil {
+				return input(err)
+			}
+			flags := ""
+			if x != nil {
+				flags = run.Simulated
+				for i := range jobs {
+					jobs[i].Simulated = true
+				}
+				e.say("%s is a rehearsal: its times are simulated", args[0])
+			}
+			l := &listing{header: []string{"job", "app", "variant", "tasks", "attempt", "state", "since", "flags", "reason"}, value: map[string]any{"jobs": jobs, "decisions": decisions}}
 			for _, j := range jobs {
 				l.rows = append(l.rows, []string{j.Job, cmp.Or(j.App, j.Group), j.Variant, count(j.Tasks), count(j.Attempt), j.State,
-					j.Since.Local().Format(time.DateTime), j.Reason})
+					j.Since.Local().Format(time.DateTime), flags, j.Reason})
 			}
 			if err := l.write(e.stdout, format); err != nil || format != formats[0] || len(decisions) == 0 {
 				return err

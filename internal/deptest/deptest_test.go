@@ -43,6 +43,7 @@ var rules = []struct {
 	{"measure/mpi", nil, "a leaf: files of ranks in, a profile out"},
 	{"measure", []string{"spec", "stats", "ensemble", "catalog/read", "run", "measure/mpi"}, "reads run directories"},
 	{"pattern", []string{"spec", "stats", "catalog/read", "ensemble", "measure"}, "fits records, and points from anywhere"},
+	{"forecast", []string{"spec", "stats", "ensemble", "run/sim", "measure", "pattern"}, "plays ensembles by patterns, on the simulated member; touches no files"},
 	{"report", []string{"spec", "stats", "catalog/read", "ensemble", "run", "measure", "measure/mpi"}, "shows records"},
 	{"convert", []string{"spec"}, "files in, files out: what others wrote becomes what spec reads"},
 	{"internal/cli", []string{"*"}, "last: the door to all of them"},
@@ -58,7 +59,7 @@ var outside = []struct {
 }{
 	{"github.com/spf13/", []string{"internal/cli"}, "commands parse; libraries work"},
 	{"github.com/vbauerster/mpb", []string{"internal/cli"}, "only the command line draws on terminals"},
-	{"gonum.org/", []string{"stats", "study", "study/sample", "pattern", "report"}, "numerics have their places"},
+	{"gonum.org/", []string{"stats", "study", "study/sample", "pattern", "forecast", "report"}, "numerics have their places"},
 	{"golang.org/x/perf", []string{"stats", "report"}, "numerics have their places"},
 	{"github.com/goccy/go-yaml", []string{"spec", "internal/cli"}, "files are decoded in one place; listings are written as YAML"},
 	{"github.com/santhosh-tekuri/", []string{"spec"}, "files are checked in one place"},

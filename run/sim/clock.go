@@ -69,15 +69,16 @@ func (x *Executor) pass() bool {
 		x.take(e)
 		return true
 	}
-	return x.giveUp()
+	return x.cluster.GiveUp()
 }
 
-// giveUp ends a job that waits when nothing more will happen, so that a rehearsal
-// ends where a run would wait for ever.
-func (x *Executor) giveUp() bool {
-	j := x.cluster.oldest()
+// GiveUp ends the job that waits longest, as Failed, and says whether one does. It
+// is for when nothing more will happen, so that a rehearsal ends where a run would
+// wait for ever.
+func (c *Cluster) GiveUp() bool {
+	j := c.oldest()
 	if j != nil {
-		x.cluster.interrupt(j, ensemble.Failed, "it waits for nodes, and nothing more happens on the simulated member")
+		c.interrupt(j, ensemble.Failed, "it waits for nodes, and nothing more happens on the simulated member")
 	}
 	return j != nil
 }

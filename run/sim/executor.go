@@ -107,25 +107,32 @@ func (x *Executor) attempt(job *ensemble.Job, number int) (*attempt, error) {
 	if err != nil {
 		return nil, fmt.Errorf("simulating job %s: %w", job.ID, err)
 	}
-	s := job.Shape
-	a := &attempt{number: number, metrics: o.Metrics, exit: run.Exit{Command: job.Launch.Command, Flags: []string{"simulated"}, Reason: o.Reason}}
-	a.Job = Job{
-		ID: job.ID, Nodes: s.Nodes, Tasks: s.Tasks, Cores: s.CoresPerTask, Exclusive: !job.Policy.Shared,
-		Limit: exactly(job.Policy.Timeout), Run: exactly(o.Time), Status: o.Status,
-	}
+	a := &attempt{number: number, metrics: o.Metrics, exit: run.Exit{Command: job.Launch.Command, Flags: []string{run.Simulated}, Reason: o.Reason}}
+	a.Job = o.Job(job)
 	if x.options.Before != nil {
 		a.Before = exactly(x.options.Before(job, number))
 	}
 	if x.options.After != nil {
 		a.After = exactly(x.options.After(job, number))
 	}
-	if job.Policy.Oversubscribe {
-		a.Tasks, a.Cores = s.Nodes, 1 // any cores do
-	}
-	if !x.cluster.Fits(&a.Job) {
+	if s := job.Shape; !x.cluster.Fits(&a.Job) {
 		return nil, fmt.Errorf("job %s asks for %d nodes and %d tasks of %d cores, which the simulated member never has", job.ID, s.Nodes, s.Tasks, s.CoresPerTask)
 	}
 	return a, nil
+}
+
+// Job is what is submitted to a cluster for an attempt that goes like this, times
+// rounded to what a journal keeps.
+func (o Outcome) Job(job *ensemble.Job) Job {
+	s := job.Shape
+	j := Job{
+		ID: job.ID, Nodes: s.Nodes, Tasks: s.Tasks, Cores: s.CoresPerTask, Exclusive: !job.Policy.Shared,
+		Limit: exactly(job.Policy.Timeout), Run: exactly(o.Time), Status: o.Status,
+	}
+	if job.Policy.Oversubscribe {
+		j.Tasks, j.Cores = s.Nodes, 1 // any cores do
+	}
+	return j
 }
 
 // exactly rounds to what a journal keeps of a time: decisions are the same when

@@ -35,7 +35,7 @@ func ReadTable(r io.Reader, seed uint64) (Model, error) {
 		}
 		o, err := outcome(fields)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("line %d: %w", n, err))
+			errs = append(errs, &LineError{n, err})
 			continue
 		}
 		seen[fields[0]] = append(seen[fields[0]], o)
@@ -55,6 +55,15 @@ func ReadTable(r io.Reader, seed uint64) (Model, error) {
 		return Outcome{}, fmt.Errorf("the table of outcomes has no line for the job, its group %q, its application %q, or *", job.Group, job.App)
 	}, nil
 }
+
+// LineError is what is wrong with a line of a table, which counts from 1.
+type LineError struct {
+	Line int
+	Err  error
+}
+
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+func (e *LineError) Unwrap() error { return e.Err }
 
 // outcome reads the fields of a line.
 func outcome(fields []string) (o Outcome, err error) {
