@@ -52,8 +52,9 @@ func (s *simFlags) add(c *cobra.Command) (finish func()) {
 	}
 }
 
-// schedulers are what --scheduler takes, the default first: fifo and backfill are those of flux-core, fcfs and easy those of flux-sched, and
-// simple the sched-simple of flux-core before 0.84.
+// schedulers are what --scheduler takes, the default first: fifo and backfill are those
+// of flux-core, fcfs and easy those of flux-sched, and simple the sched-simple of
+// flux-core before 0.84.
 var schedulers = []string{"fifo", "backfill", "fcfs", "easy", "simple"}
 
 // simulation is what simulation.json holds: all that decides a rehearsal beside the
