@@ -35,6 +35,10 @@ type Job struct {
 	Cell  string      `json:"cell,omitempty"`
 	Until *spec.Until `json:"until,omitempty"`
 
+	// Partition is of how many nodes the Flux instance is that the jobs of the group
+	// have to themselves; 0 has them run beside those of other groups.
+	Partition int `json:"partition,omitempty"`
+
 	Shape  Shape  `json:"shape"`
 	Launch Launch `json:"launch"`
 	Policy Policy `json:"policy"`

@@ -99,6 +99,9 @@ func (g *Group) check(at Path, names []string) (faults []Fault) {
 	if g.Tasks > 0 && g.Nodes > 0 && g.Tasks%g.Nodes != 0 {
 		add(at.Key("tasks"), "got %d tasks on %d nodes, want as many on each node", g.Tasks, g.Nodes)
 	}
+	if g.Partition > 0 && g.Nodes > g.Partition {
+		add(at.Key("nodes"), "got %d nodes for a job in a partition of %d, want as many at most", g.Nodes, g.Partition)
+	}
 	for i, name := range g.After {
 		if !slices.Contains(names, name) {
 			add(at.Key("after").Index(i), "%s", Unknown("group", name, names))

@@ -32,6 +32,9 @@ type Group struct {
 	// Tasks is the number of tasks of one job, on all its nodes. The default is
 	// one a node.
 	Tasks int `json:"tasks,omitempty" jsonschema:"minimum=1"`
+	// Partition has the jobs run in a Flux instance of their own on so many nodes,
+	// which is started for the group; none by default.
+	Partition int `json:"partition,omitempty" jsonschema:"minimum=1"`
 	// Threads is the number of threads of one task. The default is 1.
 	Threads int `json:"threads,omitempty" jsonschema:"minimum=1"`
 	// CoresPerTask is the number of cores of one task. The default is the number

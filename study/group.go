@@ -28,6 +28,9 @@ func Maker(ctx context.Context, e *spec.Ensemble) ensemble.Maker {
 			return commandJobs(e, g, serial, count), nil
 		}
 		jobs, err := trialJobs(ctx, e, g, parameters, serial, count)
+		for _, j := range jobs {
+			j.Partition = g.Partition
+		}
 		return jobs, ofGroup(err, e, g)
 	}
 }
@@ -104,7 +107,7 @@ func commandJobs(e *spec.Ensemble, g *spec.Group, serial, count int) []*ensemble
 		}
 		id := sha256.Sum256([]byte(digest(what...)))
 		jobs[i] = &ensemble.Job{
-			ID: hex.EncodeToString(id[:8]), Ensemble: e.Metadata.Name, Group: g.Name, Repetition: serial + i + 1,
+			ID: hex.EncodeToString(id[:8]), Ensemble: e.Metadata.Name, Group: g.Name, Repetition: serial + i + 1, Partition: g.Partition,
 			Shape: ensemble.Shape{Nodes: g.Nodes, Tasks: g.Tasks, Threads: g.Threads, CoresPerTask: g.CoresPerTask},
 			Launch: ensemble.Launch{
 				MPI: g.MPI, Profile: profileOf(policy, g.MPI, serial+i+1), Command: g.Command, Workdir: g.Workdir,

@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -62,7 +64,11 @@ type Executor struct {
 	jobs     map[flux.JobID]*attempt // the same
 	unwanted map[tag]bool            // that were given up before Flux told of them
 	open     int                     // that the driver waits for
-	broken   bool                    // the reason is sent
+	// partitions are the instances for groups of their own; nested says that this is
+	// one.
+	partitions map[string]*partition
+	nested     bool
+	broken     bool // the reason is sent
 }
 
 var (
@@ -92,7 +98,7 @@ func New(ctx context.Context, client *flux.Client, o Options) (*Executor, error)
 		client: client, options: o, machine: m, preloads: map[spec.MPI]flux.File{}, env: environ(),
 		events: make(chan ensemble.Event), failed: make(chan error, 1),
 		pending: make(chan submission, o.Window), reading: make(chan struct{}, readers),
-		attempts: map[tag]*attempt{}, jobs: map[flux.JobID]*attempt{}, unwanted: map[tag]bool{},
+		attempts: map[tag]*attempt{}, jobs: map[flux.JobID]*attempt{}, unwanted: map[tag]bool{}, partitions: map[string]*partition{},
 	}
 	x.ctx, x.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return x, nil
@@ -100,10 +106,17 @@ func New(ctx context.Context, client *flux.Client, o Options) (*Executor, error)
 
 // Open readies the executor for a run. It returns when it knows of every job that an
 // earlier session of the run left in the instance.
-func (x *Executor) Open(ctx context.Context, dir run.Dir) (err error) {
-	if x.key, x.again, err = runKey(dir, x.client); err != nil {
+func (x *Executor) Open(ctx context.Context, dir run.Dir) error {
+	key, again, err := runKey(dir, x.client)
+	if err != nil {
 		return err
 	}
+	return x.follows(ctx, key, again)
+}
+
+// follows begins to follow the journal, from what an earlier session submitted on.
+func (x *Executor) follows(ctx context.Context, key string, again bool) error {
+	x.key, x.again = key, again
 	journal, err := x.client.Journal(x.ctx, flux.JournalOptions{Full: x.again, Deny: []string{"annotations", "memo"}})
 	if err != nil {
 		return lost(x.client, err)
@@ -140,6 +153,12 @@ func (x *Executor) Open(ctx context.Context, dir run.Dir) (err error) {
 
 // Close ends the executor; jobs go on in Flux.
 func (x *Executor) Close() {
+	x.mu.Lock()
+	partitions := slices.Collect(maps.Values(x.partitions))
+	x.mu.Unlock()
+	for _, p := range partitions {
+		p.close(x.ctx)
+	}
 	x.cancel()
 	x.work.Wait()
 }
@@ -184,7 +203,11 @@ func (x *Executor) Room(*ensemble.Job) bool {
 // Submit hands an attempt to Flux and does not wait for its answer: a job that Flux
 // refuses ends as failed.
 func (x *Executor) Submit(job *ensemble.Job, number int, dir string) error {
-	t := tag{x.key, job.ID, number}
+	if job.Partition > 0 && !x.nested {
+		x.in(job).submit(job, number, dir)
+		return nil
+	}
+	t := tag{Run: x.key, Job: job.ID, Attempt: number}
 	js, err := x.jobspec(job, t)
 	if err != nil {
 		return err
@@ -229,8 +252,13 @@ func (x *Executor) answers() {
 
 // Cancel ends an attempt.
 func (x *Executor) Cancel(job string, number int) {
+	t := tag{Run: x.key, Job: job, Attempt: number}
+	if p := x.partitionOf(t); p != nil {
+		p.do(func(inner *Executor) { inner.Cancel(job, number) })
+		return
+	}
 	x.mu.Lock()
-	a := x.attempts[tag{x.key, job, number}]
+	a := x.attempts[t]
 	var id flux.JobID
 	if a != nil {
 		a.cancel, id = true, a.id
@@ -252,8 +280,17 @@ func (x *Executor) raise(id flux.JobID) {
 
 // Urge sets the urgency of a job that waits.
 func (x *Executor) Urge(job string, number, urgency int) error {
+	t := tag{Run: x.key, Job: job, Attempt: number}
+	if p := x.partitionOf(t); p != nil {
+		p.do(func(inner *Executor) {
+			if err := inner.Urge(job, number, urgency); err != nil {
+				x.fail(err)
+			}
+		})
+		return nil
+	}
 	x.mu.Lock()
-	a := x.attempts[tag{x.key, job, number}]
+	a := x.attempts[t]
 	var id flux.JobID
 	if a != nil {
 		a.urgency, id = &urgency, a.id

@@ -24,8 +24,10 @@ func newKey() string { return rand.Text() }
 // tag names an attempt among all jobs of an instance: the user attribute "ensemble".
 type tag struct {
 	Run     string `json:"run"`
-	Job     string `json:"job"`
+	Job     string `json:"job,omitempty"`
 	Attempt int    `json:"attempt"`
+	// Partition is the group whose instance the job is, in place of a job of the run.
+	Partition string `json:"partition,omitempty"`
 }
 
 // attempt is one that Flux has, or is about to have.
@@ -150,7 +152,11 @@ func (a *attempt) verdict() (ensemble.Status, string) {
 // Recover finds the job that an earlier driver submitted, follows it, or reports what
 // it left.
 func (x *Executor) Recover(job *ensemble.Job, number int, phase ensemble.Phase, dir string) error {
-	t := tag{x.key, job.ID, number}
+	if job.Partition > 0 && !x.nested && !exists(exitPath(dir)) {
+		x.in(job).recover(job, number, phase, dir)
+		return nil
+	}
+	t := tag{Run: x.key, Job: job.ID, Attempt: number}
 	x.mu.Lock()
 	a := x.attempts[t]
 	if a == nil {

@@ -73,10 +73,20 @@ func (x *Executor) Check(job *ensemble.Job) error {
 	}
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(name+" "+format, args...)) }
+	nodes, of := x.machine.nodes, "the Flux instance"
+	if job.Partition > 0 {
+		nodes, of = job.Partition, "its partition"
+		if job.Partition > x.machine.nodes {
+			bad("asks for a partition of %d nodes; the Flux instance has %d", job.Partition, x.machine.nodes)
+		}
+		if !run.HasProgram("flux", run.Path(nil)) {
+			errs = append(errs, &run.MissingError{Program: "flux", Of: "partition", Hint: "put it on the PATH: it starts the instance of the group"})
+		}
+	}
 	perNode := s.Tasks / s.Nodes * s.CoresPerTask
 	switch {
-	case s.Nodes > x.machine.nodes:
-		bad("asks for %d nodes; the Flux instance has %d", s.Nodes, x.machine.nodes)
+	case s.Nodes > nodes:
+		bad("asks for %d nodes; %s has %d", s.Nodes, of, nodes)
 	case s.Tasks%s.Nodes != 0:
 		bad("asks for %d tasks on %d nodes, want as many on each", s.Tasks, s.Nodes)
 	case perNode > x.machine.cores && !job.Policy.Oversubscribe:

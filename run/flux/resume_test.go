@@ -175,8 +175,22 @@ func session(t *testing.T, uri string, dir run.Dir, seconds string) <-chan error
 // begun waits until all jobs do their work.
 func begun(t *testing.T, dir run.Dir) {
 	t.Helper()
+	begunSome(t, dir, 3)
+}
+
+// write makes an empty file.
+func write(t *testing.T, path string) {
+	t.Helper()
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// begunSome waits until as many jobs do their work.
+func begunSome(t *testing.T, dir run.Dir, jobs int) {
+	t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if b, _ := os.ReadFile(dir.Path("begun")); strings.Count(string(b), "\n") == 3 {
+		if b, _ := os.ReadFile(dir.Path("begun")); strings.Count(string(b), "\n") >= jobs {
 			return
 		}
 	}
@@ -206,9 +220,7 @@ func lostWith(t *testing.T, uri string, kill func(), next func() string) {
 		t.Errorf("the journal does not have the job as running: %+v", j)
 	}
 	// A job that was open is tried again as it was.
-	if err := os.WriteFile(dir.Path("quick"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	write(t, dir.Path("quick"))
 	select {
 	case err := <-session(t, next(), dir, "600"):
 		if err != nil {

@@ -88,6 +88,9 @@ func (x *Executor) fits(job *ensemble.Job) error {
 		return fmt.Errorf("group %s asks for %d tasks of a plain command; on this machine the launcher of an MPI starts them: name it (mpi: openmpi), or take one task",
 			job.Group, job.Shape.Tasks)
 	}
+	if job.Partition > 0 {
+		return fmt.Errorf("%s asks for a Flux instance of its own: run it with --on flux, or leave partition out", name)
+	}
 	if n := job.Shape.Cores(); n > len(x.cores) && !job.Policy.Oversubscribe {
 		tasks := "tasks"
 		if job.Shape.Tasks == 1 {

@@ -97,6 +97,9 @@ func NewExecutor(c Config, o Options) (*Executor, error) {
 
 // Check says why the job never fits, or why nobody can say how it goes.
 func (x *Executor) Check(job *ensemble.Job) error {
+	if job.Partition > 0 {
+		return fmt.Errorf("group %s asks for a Flux instance of its own, which is not simulated: leave partition out", job.Group)
+	}
 	_, err := x.attempt(job, 1)
 	return err
 }
