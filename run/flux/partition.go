@@ -317,7 +317,7 @@ func reach(ctx context.Context, host, uri string) (c *flux.Client, end func(), e
 // proxy has flux proxy bring a far instance to a socket here. It ends with this
 // process.
 func proxy(ctx context.Context, uri string) (local string, stop func(), err error) {
-	cmd := exec.CommandContext(ctx, "flux", "proxy", uri, "sh", "-c", "echo $FLUX_URI; cat")
+	cmd := exec.CommandContext(ctx, "flux", "proxy", uri, "echo $FLUX_URI; cat") // it has a shell run this
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return "", nil, err
