@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 
+	"github.com/converged-computing/ensemble/flux"
 	"github.com/converged-computing/ensemble/run"
 	"github.com/spf13/cobra"
 )
@@ -109,6 +111,12 @@ func (e *env) showDiagnosis(d *diagnosis, format string) error {
 			if v := m.MPI[name]; v != "" {
 				fmt.Fprintf(e.stdout, "%s: %s\n", name, v)
 			}
+		}
+		if path, err := exec.LookPath("flux"); err == nil {
+			fmt.Fprintf(e.stdout, "flux: %s\n", path)
+		}
+		if uri := os.Getenv(flux.URIEnv); uri != "" {
+			fmt.Fprintf(e.stdout, "inside a Flux instance: %s\n", uri)
 		}
 		if os.Geteuid() == 0 {
 			fmt.Fprintln(e.stdout, "running as root: Open MPI is told so")
