@@ -224,7 +224,10 @@ func (x *Executor) Submit(job *ensemble.Job, number int, dir string) error {
 		x.mu.Unlock()
 		return lost(x.client, err)
 	}
-	x.pending <- submission{t, p}
+	select {
+	case x.pending <- submission{t, p}:
+	case <-x.ctx.Done():
+	}
 	return nil
 }
 

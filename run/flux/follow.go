@@ -132,7 +132,7 @@ func (a *attempt) verdict() (ensemble.Status, string) {
 	switch x := a.exception; {
 	case x == nil && a.told.Finish.IsZero():
 		return ensemble.Lost, "Flux ended the job without saying how"
-	case x == nil && a.status == 0:
+	case !a.told.Finish.IsZero() && a.status == 0: // whatever came behind the end, as for Flux
 		return ensemble.Succeeded, ""
 	case x == nil:
 		return ensemble.Failed, fmt.Sprintf("exit code %d", a.status.ExitCode())

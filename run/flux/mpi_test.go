@@ -252,6 +252,26 @@ func TestJobsEndInFluxInManyWays(t *testing.T) {
 	})
 }
 
+func TestANodeWithoutToolsSaysSo(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	for _, tool := range []string{"mkdir", "uname", "cat", "sleep", "date", "gzip"} {
+		found, err := exec.LookPath(tool)
+		if err != nil {
+			t.Skip(err)
+		}
+		if err := os.Symlink(found, filepath.Join(path, tool)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	j := runtest.Job("j", "true")
+	j.Launch.Files, j.Launch.Env = map[string]string{"deck": ""}, []string{"PATH=" + path}
+	dir, s := carryOut(t, fake(t, 1, 2), j)
+	if got := text(t, dir, "j", run.StderrFile); s.Status[ensemble.Failed] != 1 || !strings.Contains(got, "has no base64, which jobs need") {
+		t.Errorf("got %v, and the job says %q", s.Status, got)
+	}
+}
+
 func TestWhatFluxCannotDoIsSaidBefore(t *testing.T) {
 	t.Parallel()
 	x := executor(t, fluxtest.Start(t, fluxtest.Options{Nodes: 2, Cores: 4}).URI(), "", fluxrun.Options{})

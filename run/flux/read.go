@@ -131,7 +131,7 @@ func within(t, from, to time.Time) time.Time {
 func (x *Executor) output(ctx context.Context, a *attempt) (*said, error) {
 	root, err := os.OpenRoot(a.dir)
 	if err != nil {
-		return nil, err
+		return nil, &run.StorageError{Path: a.dir, Err: err}
 	}
 	defer root.Close()
 	if err := root.Remove(run.StepsFile); err != nil && !errors.Is(err, errNone) { // of a driver that died here

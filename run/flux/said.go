@@ -211,7 +211,7 @@ func (d *demux) line(t *task, line string) error {
 func (d *demux) create(t *task, words []string) error {
 	if len(words) != 2 {
 		d.complain(fmt.Errorf("a file of %d words", len(words)))
-		return nil
+		return d.passOver(t) // its lines are no words of task.sh
 	}
 	name, err := base64.StdEncoding.DecodeString(words[1])
 	to, flag := "", os.O_TRUNC

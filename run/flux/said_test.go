@@ -10,8 +10,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/flux"
 	"github.com/converged-computing/ensemble/run"
 )
 
@@ -101,6 +103,27 @@ func TestNoNameLeadsOutOfTheAttempt(t *testing.T) {
 			if d.said.end.IsZero() {
 				t.Errorf("%s %q: what follows is not read", kind, name)
 			}
+		}
+	}
+}
+
+func TestAFileWithoutANameIsPassedOver(t *testing.T) {
+	t.Parallel()
+	d, _, _ := reader(t, 1)
+	if err := d.stdout(0, []byte("\n@mark\nfile files \nstep before 0 7 1 2\n.\nstep after 0 0 1 2\n")); err != nil {
+		t.Fatal(err)
+	}
+	if d.wrong == nil || len(d.steps) != 1 || d.steps[0].Name != "after" {
+		t.Errorf("got steps %v and %v, want the step behind the file", d.steps, d.wrong)
+	}
+}
+
+func TestWhatComesBehindTheEndOfAJobChangesNothing(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"cancel", "timeout"} {
+		a := &attempt{exception: &flux.Exception{Type: kind}, told: run.FluxJob{Finish: time.Unix(1, 0)}}
+		if status, reason := a.verdict(); status != ensemble.Succeeded {
+			t.Errorf("%s: got %s because %q", kind, status, reason)
 		}
 	}
 }

@@ -49,10 +49,16 @@ collect() {
 trap : HUP INT TERM ALRM USR1 USR2
 
 if mkdir "$here/first" 2>/dev/null; then
-	mkdir -p "$work" "$here/profile" && cd "$work" && (
+	for tool in base64 date gzip sleep; do
+		command -v $tool >/dev/null || {
+			echo "$(uname -n) has no $tool, which jobs need that come with files or steps, or leave some" >&2
+			mkdir -p "$here/unready"
+		}
+	done
+	[ ! -d "$here/unready" ] && mkdir -p "$work" "$here/profile" && cd "$work" && (
 		[ ! -e "$here/profile.so.gz" ] || gzip -dc "$here/profile.so.gz" >"$here/profile.so" || exit
 		[ ! -e "$here/before.sh" ] || . "$here/before.sh"
-	) && mkdir "$here/ready" || mkdir "$here/unready"
+	) && mkdir "$here/ready" || mkdir -p "$here/unready"
 fi
 [ "$local" != 0 ] || echo "$rank" >"$here/lead"
 while [ ! -d "$here/ready" ] && [ ! -d "$here/unready" ]; do
