@@ -233,7 +233,10 @@ func (x *Executor) await(a *attempt) {
 // settle ends an attempt that Flux has no job of: it refused it, or never got it.
 func (x *Executor) settle(a *attempt, refused string) {
 	e := ensemble.Event{Time: time.Now(), Name: ensemble.Finish, Job: a.tag.Job, Attempt: a.tag.Attempt,
-		Status: ensemble.Lost, Reason: "this Flux instance has no such job: it never got it, or another instance had it"}
+		Status: ensemble.Lost, Reason: "the Flux instance that had the job is gone, with its history"}
+	if x.again {
+		e.Reason = "Flux never got the job"
+	}
 	if refused != "" {
 		e.Status, e.Reason = ensemble.Failed, refused
 		exit := run.Exit{Status: e.Status, Reason: refused, Command: a.job.Launch.Command, Begin: e.Time, End: e.Time}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -250,6 +252,28 @@ func TestJobsEndInFluxInManyWays(t *testing.T) {
 			t.Errorf("stdout has %d bytes, want those of seq 20000", len(got))
 		}
 	})
+}
+
+func TestTasksAreBoundAsAsked(t *testing.T) {
+	t.Parallel()
+	if runtime.NumCPU() < 2 {
+		t.Skip("a machine of one core binds nothing apart")
+	}
+	uri := real(t, "1")
+	var jobs []*ensemble.Job
+	for _, bind := range []string{"core", "none"} {
+		j := runtest.Job(bind, "grep", "Cpus_allowed_list", "/proc/self/status")
+		j.Shape.Tasks, j.Shape.BindTo = 2, bind
+		jobs = append(jobs, j)
+	}
+	dir, _ := carryOut(t, uri, jobs...)
+	got := map[string][]string{}
+	for _, bind := range []string{"core", "none"} {
+		got[bind] = slices.Sorted(strings.Lines(text(t, dir, bind, run.StdoutFile)))
+	}
+	if c, n := got["core"], got["none"]; len(c) != 2 || c[0] == c[1] || len(n) != 2 || n[0] != n[1] || n[0] == c[0] {
+		t.Errorf("tasks may use %q", got)
+	}
 }
 
 func TestANodeWithoutToolsSaysSo(t *testing.T) {
