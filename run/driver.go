@@ -136,7 +136,7 @@ type session struct {
 
 func (r *session) run(ctx context.Context, jobs iter.Seq2[*ensemble.Job, error]) error {
 	begin := ensemble.Event{Time: r.now(), Name: ensemble.RunStart, Note: r.Version}
-	if x, ok := r.Executor.(Resizer); ok && r.Engine != nil {
+	if x, ok := r.Executor.(Sizer); ok && r.Engine != nil {
 		begin.Nodes = x.Nodes()
 	}
 	if err := r.write(begin); err != nil {

@@ -69,15 +69,21 @@ type Judgement struct {
 	Metrics map[string]float64
 }
 
+// Sizer is an executor whose member has nodes that rules may ask for; the member of
+// others counts as one.
+type Sizer interface {
+	// Nodes is how many nodes the member has now.
+	Nodes() int
+}
+
 // Resizer is an executor whose member can grow and shrink. Where its nodes change
 // later than Resize returns, or by themselves, it sends the event Resize with the
 // number of nodes that there are then: rules see no other change.
 type Resizer interface {
+	Sizer
 	// Resize asks for nodes more, or gives back as many where it is below zero. It
 	// returns at once; Nodes tells what became of it so far.
 	Resize(nodes int) error
-	// Nodes is how many nodes the member has now.
-	Nodes() int
 }
 
 // Prioritizer is an executor that can change the urgency of what is pending.

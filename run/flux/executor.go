@@ -76,6 +76,7 @@ var (
 	_ run.Prioritizer = (*Executor)(nil)
 	_ run.Failing     = (*Executor)(nil)
 	_ run.Opener      = (*Executor)(nil)
+	_ run.Sizer       = (*Executor)(nil)
 )
 
 // submission is one that Flux has not answered.

@@ -60,6 +60,9 @@ func (x *Executor) Instance() *run.FluxInstance {
 	return &run.FluxInstance{Version: i.Version, Nodes: x.machine.nodes, Cores: x.machine.all, Hosts: i.Hosts.String(), Level: i.Level}
 }
 
+// Nodes is how many nodes the instance has.
+func (x *Executor) Nodes() int { return x.machine.nodes }
+
 // Cores is how many cores the instance has, on all of its nodes.
 func (x *Executor) Cores() int { return x.machine.all }
 
