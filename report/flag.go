@@ -18,6 +18,7 @@ var flagMeanings = map[string]string{
 	"noisy":           "other work used the machine",
 	"shared":          "another job ran beside",
 	"oversubscribed":  "there were more ranks than cores",
+	"not-sampled":     "samples were asked for, which are not taken in Flux",
 	"unreadable":      "files of the attempt are missing or broken",
 	"no-profile":      "it should have been profiled, and no rank left a profile that can be read",
 	"partial-profile": "some ranks left no profile, or did not reach MPI_Finalize",

@@ -41,7 +41,7 @@ type Exit struct {
 	// Flux is what Flux says of the attempt; nil where another executor ran it.
 	Flux *FluxJob `json:"flux,omitempty"`
 	// Flags mark what a reader of the result should know: noisy, shared,
-	// oversubscribed, left-processes, simulated.
+	// oversubscribed, left-processes, not-sampled, simulated.
 	Flags []string `json:"flags,omitempty"`
 }
 

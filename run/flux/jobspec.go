@@ -98,9 +98,6 @@ func (x *Executor) Check(job *ensemble.Job) error {
 	if len(job.Launch.Services) > 0 {
 		bad("has services beside the application, which are not run in Flux: run it on local")
 	}
-	if job.Policy.Sample > 0 {
-		bad("asks for samples, which are not taken in Flux: leave sample out, or run it on local")
-	}
 	if _, err := mapping(s.MapBy); err != nil {
 		bad("%v", err)
 	}

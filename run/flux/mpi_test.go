@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/flux/fluxtest"
@@ -264,12 +265,16 @@ func TestTasksAreBoundAsAsked(t *testing.T) {
 	for _, bind := range []string{"core", "none"} {
 		j := runtest.Job(bind, "grep", "Cpus_allowed_list", "/proc/self/status")
 		j.Shape.Tasks, j.Shape.BindTo = 2, bind
+		j.Policy.Sample = time.Second
 		jobs = append(jobs, j)
 	}
 	dir, _ := carryOut(t, uri, jobs...)
 	got := map[string][]string{}
 	for _, bind := range []string{"core", "none"} {
 		got[bind] = slices.Sorted(strings.Lines(text(t, dir, bind, run.StdoutFile)))
+	}
+	if flags := exitOf(t, dir, "none").Flags; len(flags) != 1 || flags[0] != "not-sampled" {
+		t.Errorf("got flags %q", flags)
 	}
 	if c, n := got["core"], got["none"]; len(c) != 2 || c[0] == c[1] || len(n) != 2 || n[0] != n[1] || n[0] == c[0] {
 		t.Errorf("tasks may use %q", got)
@@ -308,7 +313,6 @@ func TestWhatFluxCannotDoIsSaidBefore(t *testing.T) {
 		"uneven tasks":         {func(j *ensemble.Job) { j.Shape.Nodes, j.Shape.Tasks = 2, 3 }, "want as many on each"},
 		"ranks by socket":      {func(j *ensemble.Job) { j.Shape.MapBy = "socket" }, "which Flux cannot"},
 		"services":             {func(j *ensemble.Job) { j.Launch.Services = []spec.Service{{Command: []string{"true"}}} }, "services"},
-		"samples":              {func(j *ensemble.Job) { j.Policy.Sample = 1 }, "samples"},
 		"what an instance has": {func(*ensemble.Job) {}, ""},
 	} {
 		j := runtest.Job("j", "true")

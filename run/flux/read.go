@@ -54,6 +54,9 @@ func (x *Executor) save(ctx context.Context, a *attempt) (*run.Exit, error) {
 	if a.told.Start.IsZero() {
 		return exit, nil
 	}
+	if a.job.Policy.Sample > 0 {
+		exit.Flags = append(exit.Flags, "not-sampled")
+	}
 	exit.Start, exit.Finish = a.told.Start, a.told.Finish
 	if exit.Finish.IsZero() {
 		exit.Finish = a.told.Clean
