@@ -289,9 +289,16 @@ func (r *Run) observation() pattern.Observation {
 
 // name says which job it is.
 func name(job *ensemble.Job) string {
-	at := fmt.Sprintf("on %d nodes with %d tasks", job.Shape.Nodes, job.Shape.Tasks)
+	at := fmt.Sprintf("on %s with %s", plural(job.Shape.Nodes, "node"), plural(job.Shape.Tasks, "task"))
 	if job.App == "" {
 		return fmt.Sprintf("%q of group %s %s", commandOf(job), job.Group, at)
 	}
 	return strings.Join(slices.DeleteFunc([]string{job.App, job.Variant, text(job.Parameters), at}, func(s string) bool { return s == "" }), " ")
+}
+
+func plural(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }

@@ -104,7 +104,7 @@ func startFlux() error {
 	path, err := exec.LookPath("flux")
 	if err != nil {
 		return &run.MissingError{Program: "flux", Of: "--on flux",
-			Hint: "build flux-core from source or install it with Spack (spack install flux-core), or run inside a Flux instance (FLUX_URI)"}
+			Hint: "build flux-core from source or install it with Spack (spack install flux-core), or run inside a Flux instance (FLUX_URI); docs/flux.md tells more"}
 	}
 	if os.Getenv(fluxStarted) != "" {
 		return fmt.Errorf("%s start gives its command no %s", path, flux.URIEnv)
