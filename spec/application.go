@@ -46,6 +46,12 @@ type ApplicationSpec struct {
 	// Variants are the ways in which the application is provided. An
 	// application without one can be parsed but not run.
 	Variants []Variant `json:"variants,omitempty"`
+	// Containers say how the application gets into images, a recipe for each
+	// toolchain.
+	Containers []Container `json:"containers,omitempty"`
+	// Smallest are the values of parameters with which the application is tried
+	// out: the rest have their defaults, and the whole takes seconds.
+	Smallest map[string]Value `json:"smallest,omitempty"`
 	// Problem is a template that names the problem in records and reports.
 	Problem string `json:"problem,omitempty"`
 	// Output says how to read what the application prints.

@@ -61,6 +61,24 @@ func (a *Application) check(doc Path) (faults []Fault) {
 			add(at.Key("command"), "missing, and the variant %q has none of its own", v.Name)
 		}
 	}
+	for i := range s.Containers {
+		c, at := &s.Containers[i], at.Key("containers").Index(i)
+		faults = append(faults, c.check(at, s.Decks)...)
+		if c.Variant != "" && !seen[c.Variant] {
+			add(at.Key("variant"), "%s", Unknown("variant", c.Variant, slices.Sorted(maps.Keys(seen))))
+		}
+		if len(c.Command) == 0 && len(s.Command) == 0 && c.Variant == "" {
+			add(at.Key("command"), "missing, and neither the application nor a variant of the recipe has one")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Smallest)) {
+		p, ok := s.Parameters[name]
+		if !ok {
+			add(at.Key("smallest").Key(name), "%s", Unknown("parameter", name, slices.Sorted(maps.Keys(s.Parameters))))
+		} else if err := p.Accepts(s.Smallest[name]); err != nil {
+			add(at.Key("smallest").Key(name), "%v", err)
+		}
+	}
 	return append(faults, s.Output.check(at.Key("output"))...)
 }
 

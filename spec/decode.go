@@ -126,10 +126,11 @@ var newByKind = map[Kind]func() Object{
 	KindStudy:       func() Object { return new(Study) },
 	KindEnsemble:    func() Object { return new(Ensemble) },
 	KindEnvironment: func() Object { return new(Environment) },
+	KindParts:       func() Object { return new(Parts) },
 }
 
 func kinds() []Kind {
-	return []Kind{KindApplication, KindStudy, KindEnsemble, KindEnvironment}
+	return []Kind{KindApplication, KindStudy, KindEnsemble, KindEnvironment, KindParts}
 }
 
 // At gives the line and column of a path, or of the nearest value around it.

@@ -15,6 +15,7 @@ const (
 	KindStudy       Kind = "Study"
 	KindEnsemble    Kind = "Ensemble"
 	KindEnvironment Kind = "Environment"
+	KindParts       Kind = "Parts"
 )
 
 // Header opens every file.
@@ -22,7 +23,7 @@ type Header struct {
 	// APIVersion is converged-computing.org/v1alpha1.
 	APIVersion string `json:"apiVersion" jsonschema:"enum=converged-computing.org/v1alpha1"`
 	// Kind says what the file holds.
-	Kind Kind `json:"kind" jsonschema:"enum=Application,enum=Study,enum=Ensemble,enum=Environment"`
+	Kind Kind `json:"kind" jsonschema:"enum=Application,enum=Study,enum=Ensemble,enum=Environment,enum=Parts"`
 	// Metadata names the object.
 	Metadata Metadata `json:"metadata"`
 }
@@ -36,8 +37,8 @@ type Metadata struct {
 	Labels map[string]string `json:"labels,omitempty"`
 }
 
-// An Object is one decoded file: a pointer to Application, Study, Ensemble or
-// Environment.
+// An Object is one decoded file: a pointer to Application, Study, Ensemble,
+// Environment or Parts.
 type Object interface {
 	// Head gives the part that every kind shares.
 	Head() *Header
@@ -56,4 +57,5 @@ var (
 	_ Object = (*Study)(nil)
 	_ Object = (*Ensemble)(nil)
 	_ Object = (*Environment)(nil)
+	_ Object = (*Parts)(nil)
 )

@@ -34,6 +34,7 @@ func run(dir string) error {
 		"study":       &spec.Study{},
 		"ensemble":    &spec.Ensemble{},
 		"environment": &spec.Environment{},
+		"parts":       &spec.Parts{},
 	} {
 		s := r.Reflect(object)
 		s.ID = jsonschema.ID("https://" + spec.APIVersion + "/" + name + ".json")

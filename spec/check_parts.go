@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+
+package spec
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// Default fills nothing: what a part does not say it does not have.
+func (p *Parts) Default() {}
+
+// Check lists the faults that the schema cannot express.
+func (p *Parts) Check() (faults []Fault) {
+	add := func(at Path, format string, args ...any) { faults = append(faults, Faultf(at, format, args...)) }
+	s := &p.Spec
+	names := func(at Path, parts []Part) (all []string) {
+		for i := range parts {
+			if at := at.Index(i); slices.Contains(all, parts[i].Name) {
+				add(at.Key("name"), "the part %q is given twice", parts[i].Name)
+			}
+			all = append(all, parts[i].Name)
+			faults = append(faults, parts[i].check(at.Index(i))...)
+		}
+		return all
+	}
+	var bases []string
+	for i, b := range s.Bases {
+		at := Path("spec.bases").Index(i)
+		if slices.Contains(bases, b.Name) {
+			add(at.Key("name"), "the base %q is given twice", b.Name)
+		}
+		bases = append(bases, b.Name)
+		faults = append(faults, checkReference(at.Key("image"), b.Image)...)
+		faults = append(faults, checkReference(at.Key("view").Key("image"), b.View.Image)...)
+	}
+	toolchains := names("spec.toolchains", s.Toolchains)
+	mpis := names("spec.mpis", s.MPIs)
+	fabrics := names("spec.fabrics", s.Fabrics)
+	names("spec.tools", s.Tools)
+	names("spec.libraries", s.Libraries)
+	for i, m := range s.MPIs {
+		if m.MPI == "" {
+			add(Path("spec.mpis").Index(i).Key("mpi"), "missing; want openmpi, mpich or none")
+		}
+	}
+	for i, p := range s.Platforms {
+		at := Path("spec.platforms").Index(i)
+		known := func(key, what string, got, known []string) {
+			for j, name := range got {
+				if !slices.Contains(known, name) {
+					add(at.Key(key).Index(j), "%s", Unknown(what, name, known))
+				}
+			}
+		}
+		if !slices.Contains(toolchains, p.Toolchain) {
+			add(at.Key("toolchain"), "%s", Unknown("toolchain", p.Toolchain, toolchains))
+		}
+		known("bases", "base", p.Bases, bases)
+		known("mpis", "MPI", p.MPIs, mpis)
+		known("fabrics", "fabric", p.Fabrics, fabrics)
+	}
+	return faults
+}
+
+func (p *Part) check(at Path) (faults []Fault) {
+	faults = p.Build.check(at.Key("build"))
+	faults = append(faults, checkCopies(at, p.Copy, len(p.Build.Run) > 0)...)
+	return faults
+}
+
+// check lists what is wrong with the recipe of an application.
+func (c *Container) check(at Path, decks []Deck) (faults []Fault) {
+	faults = c.Build.check(at.Key("build"))
+	for i, s := range c.Build.Sources {
+		if s.File != "" && !slices.ContainsFunc(decks, func(d Deck) bool { return d.Path == s.File }) {
+			faults = append(faults, Faultf(at.Key("build").Key("sources").Index(i).Key("file"), "the application has no deck %q", s.File))
+		}
+	}
+	return append(faults, checkCopies(at, c.Copy, len(c.Build.Run) > 0 || len(c.Specs) > 0)...)
+}
+
+func (r *Recipe) check(at Path) (faults []Fault) {
+	for i, s := range r.Sources {
+		at := at.Key("sources").Index(i)
+		kinds := 0
+		for _, given := range []bool{s.URL != "", s.File != "", s.Embedded != ""} {
+			if given {
+				kinds++
+			}
+		}
+		switch {
+		case kinds != 1:
+			faults = append(faults, Faultf(at, "want one of url, file and embedded"))
+		case s.URL != "" && (s.SHA256 == "") == (s.Commit == ""):
+			faults = append(faults, Faultf(at, "%s is not pinned: want the sha256 of an archive or the commit of a repository", s.URL))
+		case s.URL == "" && (s.SHA256 != "" || s.Commit != ""):
+			faults = append(faults, Faultf(at, "sha256 and commit go with url"))
+		}
+		if s.Submodules && s.Commit == "" {
+			faults = append(faults, Faultf(at.Key("submodules"), "only a repository has submodules; want a commit"))
+		}
+	}
+	if len(r.Sources) > 0 && len(r.Run) == 0 {
+		faults = append(faults, Faultf(at.Key("run"), "missing; there are sources to build"))
+	}
+	return faults
+}
+
+// checkCopies wants absolute paths that mean the same wherever they are read.
+func checkCopies(at Path, paths []string, built bool) (faults []Fault) {
+	for i, p := range paths {
+		if !path.IsAbs(p) || path.Clean(p) != p || p == "/" || strings.ContainsAny(p, " \t\n\"'\\$*?[") {
+			faults = append(faults, Faultf(at.Key("copy").Index(i), "got %q, want a plain absolute path", p))
+		}
+	}
+	if len(paths) > 0 && !built {
+		faults = append(faults, Faultf(at.Key("copy"), "nothing is built that could be copied"))
+	}
+	return faults
+}
+
+// checkReference wants an image that is the same tomorrow, as far as a tag can say
+// so.
+func checkReference(at Path, ref string) []Fault {
+	name, digest, _ := strings.Cut(ref, "@")
+	_, tag, _ := strings.Cut(path.Base(name), ":")
+	switch {
+	case strings.HasPrefix(ref, "-") || strings.ContainsAny(ref, " \t\r\n\"'\\$"):
+		return []Fault{Faultf(at, "got %q, want an image reference", ref)}
+	case digest == "" && (tag == "" || tag == "latest"):
+		return []Fault{Faultf(at, "got %q, want a tag that says a version, or a digest", ref)}
+	}
+	return nil
+}
