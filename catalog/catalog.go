@@ -28,31 +28,36 @@ import (
 	"github.com/converged-computing/ensemble/spec"
 )
 
-//go:embed apps
+//go:embed apps parts.yaml
 var embedded embed.FS
+
+// partsFile is the file of the parts of images, beside the applications.
+const partsFile = "parts.yaml"
 
 // Catalog is a set of applications by name. It is not changed after Load.
 type Catalog struct {
-	apps map[string]*spec.Document
+	apps  map[string]*spec.Document
+	parts *spec.Document
 }
 
 // Load reads the embedded applications and those in the folders given; each
-// folder holds NAME/app.yaml. A later folder wins over an earlier one. The
-// error joins the faults of all files.
+// folder holds NAME/app.yaml, and parts.yaml where it has parts of images of its
+// own, which stand in for the embedded ones as a whole. A later folder wins over an
+// earlier one. The error joins the faults of all files.
 func Load(dirs ...string) (*Catalog, error) {
 	c := &Catalog{apps: map[string]*spec.Document{}}
 	builtin, err := fs.Sub(embedded, "apps")
 	if err != nil {
 		return nil, err
 	}
-	errs := []error{c.add(builtin, "apps")}
+	errs := []error{c.add(builtin, "apps"), c.addParts(embedded, "")}
 	for _, dir := range dirs {
 		root, err := os.OpenRoot(dir)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("opening the catalog %q: %w", dir, err))
 			continue
 		}
-		errs = append(errs, c.add(root.FS(), dir), root.Close())
+		errs = append(errs, c.add(root.FS(), dir), c.addParts(root.FS(), dir), root.Close())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -80,6 +85,33 @@ func (c *Catalog) add(dir fs.FS, at string) error {
 	}
 	return errors.Join(errs...)
 }
+
+// addParts reads the parts of images, where a folder has any.
+func (c *Catalog) addParts(dir fs.FS, at string) error {
+	data, err := fs.ReadFile(dir, partsFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	name := path.Join(at, partsFile)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", name, err)
+	}
+	doc, err := spec.Decode(name, data)
+	if err != nil {
+		return err
+	}
+	if _, ok := doc.Object.(*spec.Parts); !ok {
+		return doc.Fail([]spec.Fault{spec.Faultf("kind", "got %s, want Parts", doc.Object.Head().Kind)})
+	}
+	c.parts = doc
+	return nil
+}
+
+// Parts gives what images are composed of. It is not to be changed.
+func (c *Catalog) Parts() *spec.Parts { return c.parts.Object.(*spec.Parts) }
+
+// PartsDocument gives the file of the parts.
+func (c *Catalog) PartsDocument() *spec.Document { return c.parts }
 
 // load reads one application and its decks. The error has the faults of both,
 // and of templates and rules.

@@ -39,7 +39,20 @@ func (p *Parts) Check() (faults []Fault) {
 	mpis := names("spec.mpis", s.MPIs)
 	fabrics := names("spec.fabrics", s.Fabrics)
 	names("spec.tools", s.Tools)
-	names("spec.libraries", s.Libraries)
+	needs := slices.Concat(names("spec.builders", s.Builders), names("spec.libraries", s.Libraries))
+	for key, parts := range map[string][]Part{"mpis": s.MPIs, "fabrics": s.Fabrics, "builders": s.Builders, "tools": s.Tools, "libraries": s.Libraries} {
+		for i, p := range parts {
+			at := Path("spec").Key(key).Index(i)
+			for j, name := range p.Build.Needs {
+				if !slices.Contains(needs, name) {
+					add(at.Key("build").Key("needs").Index(j), "%s", Unknown("builder or library", name, needs))
+				}
+			}
+			if p.Base != "" && !slices.Contains(bases, p.Base) {
+				add(at.Key("base"), "%s", Unknown("base", p.Base, bases))
+			}
+		}
+	}
 	for i, m := range s.MPIs {
 		if m.MPI == "" {
 			add(Path("spec.mpis").Index(i).Key("mpi"), "missing; want openmpi, mpich or none")

@@ -22,6 +22,8 @@ type PartsSpec struct {
 	MPIs []Part `json:"mpis" jsonschema:"minItems=1"`
 	// Fabrics are what MPI talks through.
 	Fabrics []Part `json:"fabrics" jsonschema:"minItems=1"`
+	// Builders are parts that only builds use, those that name them.
+	Builders []Part `json:"builders,omitempty"`
 	// Tools are in every image, in this order.
 	Tools []Part `json:"tools,omitempty"`
 	// Libraries are parts that only some applications name.
@@ -85,8 +87,9 @@ type Part struct {
 	Version string `json:"version,omitempty"`
 	// MPI is the implementation that an MPI part is.
 	MPI MPI `json:"mpi,omitempty" jsonschema:"enum=openmpi,enum=mpich,enum=none"`
-	// Toolchain limits the part to points of one toolchain.
-	Toolchain string `json:"toolchain,omitempty"`
+	// When is a condition like those of constraints: where it is not met the part is
+	// left out.
+	When string `json:"when,omitempty"`
 	// Base is where Build works; the default is the point's own base.
 	Base string `json:"base,omitempty"`
 	// Packages are in the image.
@@ -97,10 +100,9 @@ type Part struct {
 	// Copy are the absolute paths that Build leaves for the image, at the same
 	// place there.
 	Copy []string `json:"copy,omitempty"`
-	// Configure are further arguments of the build of what stands on the part, by
-	// that part's name: a fabric's for an MPI say. Its Run has them in the variable
-	// CONFIGURE.
-	Configure map[string][]string `json:"configure,omitempty"`
+	// Configure are what an MPI's configure is told of a fabric, by the MPI's
+	// implementation. The MPI's Run has them in the variable CONFIGURE.
+	Configure map[MPI]string `json:"configure,omitempty"`
 	// Specs are what Spack installs for the part.
 	Specs []string `json:"specs,omitempty"`
 	// Env is set in the image.
@@ -115,6 +117,8 @@ type Packages map[string][]string
 type Recipe struct {
 	// Packages are those that are needed to build, beside the toolchain's.
 	Packages Packages `json:"packages,omitempty"`
+	// Needs are builders and libraries, by name, that the build has at hand.
+	Needs []string `json:"needs,omitempty"`
 	// Sources are unpacked into folders of their names below /src.
 	Sources []Source `json:"sources,omitempty"`
 	// Run are lines of shell. They run one after another in one shell, from /src,
