@@ -4,9 +4,13 @@ package spec
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
+
+// imageDigest is the digest of an image.
+var imageDigest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 // Default fills nothing: what a part does not say it does not have.
 func (p *Parts) Default() {}

@@ -127,10 +127,11 @@ var newByKind = map[Kind]func() Object{
 	KindEnsemble:    func() Object { return new(Ensemble) },
 	KindEnvironment: func() Object { return new(Environment) },
 	KindParts:       func() Object { return new(Parts) },
+	KindLock:        func() Object { return new(Lock) },
 }
 
 func kinds() []Kind {
-	return []Kind{KindApplication, KindStudy, KindEnsemble, KindEnvironment, KindParts}
+	return []Kind{KindApplication, KindStudy, KindEnsemble, KindEnvironment, KindParts, KindLock}
 }
 
 // At gives the line and column of a path, or of the nearest value around it.

@@ -30,7 +30,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 			named[word] = true
 		}
 	}
-	for _, kind := range []spec.Kind{spec.KindApplication, spec.KindStudy, spec.KindEnsemble, spec.KindEnvironment, spec.KindParts} {
+	for _, kind := range []spec.Kind{spec.KindApplication, spec.KindStudy, spec.KindEnsemble, spec.KindEnvironment, spec.KindParts, spec.KindLock} {
 		b, err := spec.Schema(kind)
 		if err != nil {
 			t.Fatal(err)

@@ -16,6 +16,7 @@ const (
 	KindEnsemble    Kind = "Ensemble"
 	KindEnvironment Kind = "Environment"
 	KindParts       Kind = "Parts"
+	KindLock        Kind = "Lock"
 )
 
 // Header opens every file.
@@ -23,7 +24,7 @@ type Header struct {
 	// APIVersion is converged-computing.org/v1alpha1.
 	APIVersion string `json:"apiVersion" jsonschema:"enum=converged-computing.org/v1alpha1"`
 	// Kind says what the file holds.
-	Kind Kind `json:"kind" jsonschema:"enum=Application,enum=Study,enum=Ensemble,enum=Environment,enum=Parts"`
+	Kind Kind `json:"kind" jsonschema:"enum=Application,enum=Study,enum=Ensemble,enum=Environment,enum=Parts,enum=Lock"`
 	// Metadata names the object.
 	Metadata Metadata `json:"metadata"`
 }
@@ -38,7 +39,7 @@ type Metadata struct {
 }
 
 // An Object is one decoded file: a pointer to Application, Study, Ensemble,
-// Environment or Parts.
+// Environment, Parts or Lock.
 type Object interface {
 	// Head gives the part that every kind shares.
 	Head() *Header
@@ -58,4 +59,5 @@ var (
 	_ Object = (*Ensemble)(nil)
 	_ Object = (*Environment)(nil)
 	_ Object = (*Parts)(nil)
+	_ Object = (*Lock)(nil)
 )

@@ -35,6 +35,7 @@ func run(dir string) error {
 		"ensemble":    &spec.Ensemble{},
 		"environment": &spec.Environment{},
 		"parts":       &spec.Parts{},
+		"lock":        &spec.Lock{},
 	} {
 		s := r.Reflect(object)
 		s.ID = jsonschema.ID("https://" + spec.APIVersion + "/" + name + ".json")
