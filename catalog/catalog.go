@@ -174,6 +174,17 @@ func (c *Catalog) App(name string) (*spec.Application, bool) {
 	return doc.Object.(*spec.Application), true
 }
 
+// With gives a catalog in which an application that is there has further variants.
+func (c *Catalog) With(name string, variants ...spec.Variant) *Catalog {
+	doc := *c.apps[name]
+	app := *doc.Object.(*spec.Application)
+	app.Spec.Variants = slices.Concat(app.Spec.Variants, variants)
+	doc.Object = &app
+	with := &Catalog{apps: maps.Clone(c.apps), parts: c.parts}
+	with.apps[name] = &doc
+	return with
+}
+
 // Document gives the file of an application that the catalog has.
 func (c *Catalog) Document(name string) *spec.Document { return c.apps[name] }
 

@@ -20,7 +20,7 @@ func (p *Point) AsVariant(image string) *spec.Variant {
 	if len(p.Recipe.Command) > 0 {
 		v.Command = p.Recipe.Command
 	}
-	_ = image // until variants know images
+	v.Image = image
 	return &v
 }
 

@@ -94,6 +94,10 @@ type Launch struct {
 	MPI spec.MPI `json:"mpi"`
 	// Profile is what is measured inside of the job: spec.ProfileMPI or nothing.
 	Profile spec.Profile `json:"profile,omitempty"`
+	// Image is the container image in which the application, the launcher of its MPI and
+	// what prepares and serves it are, as NAME@sha256:HEX; empty is the machine itself.
+	// Before and After run outside of it.
+	Image string `json:"image,omitempty"`
 	// Command is the argument vector of one rank.
 	Command []string `json:"command"`
 	// Workdir is where Command works, as an absolute path; empty is the job's

@@ -150,6 +150,7 @@ func attempt(ctx context.Context, dir string, ev ensemble.Event, apps map[string
 	r.Until = job.Until
 	r.Nodes, r.Tasks, r.Threads = job.Shape.Nodes, job.Shape.Tasks, job.Shape.Threads
 	r.Command = strings.Join(job.Launch.Command, " ")
+	r.Image = job.Launch.Image
 	r.Status, r.Reason, r.ExitCode = ev.Status, ev.Reason, exit.ExitCode
 	r.Flags = append(exit.Flags, r.Flags...)
 	if broken && !slices.Contains(r.Flags, unreadable) {

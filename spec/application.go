@@ -174,6 +174,9 @@ type Variant struct {
 	// MPI is the MPI that the program is linked with; none where the
 	// application does without and is started once.
 	MPI MPI `json:"mpi" jsonschema:"enum=openmpi,enum=mpich,enum=none"`
+	// Image is the container image in which everything of the variant is, pinned by its
+	// digest: NAME@sha256:HEX.
+	Image string `json:"image,omitempty"`
 	// Command replaces the application's.
 	Command []string `json:"command,omitempty" jsonschema:"minItems=1"`
 	// Prepare replaces the application's.

@@ -57,6 +57,9 @@ func (a *Application) check(doc Path) (faults []Fault) {
 		}
 		seen[v.Name] = true
 		faults = append(faults, checkCommands(at.Key("variants").Index(i).Key("prepare"), v.Prepare)...)
+		if v.Image != "" {
+			faults = append(faults, checkPinned(at.Key("variants").Index(i).Key("image"), v.Image)...)
+		}
 		if len(v.Command) == 0 && len(s.Command) == 0 {
 			add(at.Key("command"), "missing, and the variant %q has none of its own", v.Name)
 		}

@@ -138,6 +138,15 @@ func checkCopies(at Path, paths []string, built bool) (faults []Fault) {
 	return faults
 }
 
+// checkPinned wants an image that can only be one.
+func checkPinned(at Path, ref string) []Fault {
+	name, digest, _ := strings.Cut(ref, "@")
+	if name == "" || strings.HasPrefix(name, "-") || strings.ContainsAny(name, " \t\r\n\"'\\$") || !imageDigest.MatchString(digest) {
+		return []Fault{Faultf(at, "got %q, want an image with its digest, as NAME@sha256:HEX", ref)}
+	}
+	return nil
+}
+
 // checkReference wants an image that is the same tomorrow, as far as a tag can say
 // so.
 func checkReference(at Path, ref string) []Fault {

@@ -55,7 +55,7 @@ func newJob(name string, t *Trial, app *spec.Application, policy spec.RunPolicy)
 			MapBy: t.MapBy, BindTo: t.BindTo,
 		},
 		Launch: ensemble.Launch{
-			MPI: v.MPI, Profile: profileOf(policy, v.MPI, t.Repetition), Command: r.Command, Before: policy.BeforeJob, Prepare: r.Prepare, After: policy.AfterJob,
+			MPI: v.MPI, Profile: profileOf(policy, v.MPI, t.Repetition), Image: v.Image, Command: r.Command, Before: policy.BeforeJob, Prepare: r.Prepare, After: policy.AfterJob,
 			Services: r.Services, Env: r.Env, Files: r.Files, Collect: app.Spec.Output.Collect,
 		},
 		Policy: policyOf(policy),

@@ -163,7 +163,11 @@ func definition(a *spec.ApplicationSpec, v *spec.Variant) string {
 	env := map[string]string{}
 	maps.Copy(env, a.Env)
 	maps.Copy(env, v.Env)
-	return digest(list(command), list(prepare), list(a.Services), env, a.Ranks, list(decks), v.Name, v.MPI, list(v.Packages))
+	what := []any{list(command), list(prepare), list(a.Services), env, a.Ranks, list(decks), v.Name, v.MPI, list(v.Packages)}
+	if v.Image != "" { // others keep the digest that they had before there were images
+		what = append(what, v.Image)
+	}
+	return digest(what...)
 }
 
 // list makes an absent list an empty one, so that both have the same digest.

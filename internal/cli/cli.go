@@ -176,7 +176,7 @@ machine lacks something; 4 a service or the storage failed; 130 interrupted.`,
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(
 		newApps(e), newDoctor(e), newParse(e), newPlan(e), newRun(e), newStatus(e),
-		newRecords(e), newReport(e), newPattern(e), newConvert(e), newContainers(e), newSchema(e), newSupervise(),
+		newRecords(e), newReport(e), newPattern(e), newConvert(e), newContainers(e), newSchema(e), newSupervise(), newEnter(),
 	)
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
@@ -240,6 +240,14 @@ func newSupervise() *cobra.Command {
 	return &cobra.Command{
 		Use: "supervise ATTEMPT", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return local.Supervise(args[0]) },
+	}
+}
+
+// newEnter becomes a process in an image; it is not for users.
+func newEnter() *cobra.Command {
+	return &cobra.Command{
+		Use: "enter ROOT ATTEMPT WORKDIR COMMAND...", Hidden: true, DisableFlagParsing: true,
+		RunE: func(_ *cobra.Command, args []string) error { return &codeError{127, local.Enter(args)} },
 	}
 }
 

@@ -31,13 +31,23 @@ var members = map[string]func(context.Context, *prepared) (member, error){
 }
 
 // onLocal is this machine.
-func onLocal(context.Context, *prepared) (member, error) {
+func onLocal(_ context.Context, r *prepared) (member, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	x, err := local.New(self, "supervise")
-	return thisMachine{x}, err
+	if err != nil {
+		return nil, err
+	}
+	if usesImages(r.ensemble) {
+		store, err := r.env.openImages()
+		if err != nil {
+			return nil, err
+		}
+		x.UseImages(store.Images, self, "enter")
+	}
+	return thisMachine{x}, nil
 }
 
 type thisMachine struct{ *local.Executor }

@@ -198,6 +198,9 @@ func (e *env) resolve(ctx context.Context, file string) (*spec.Ensemble, func(er
 	if err != nil {
 		return nil, nil, err
 	}
+	if cat, err = e.withImages(doc.Object, cat); err != nil {
+		return nil, nil, err
+	}
 	ens, err := study.Resolve(ctx, doc, cat) // has the faults of both
 	return ens, func(err error) error { return study.Locate(doc, err) }, err
 }

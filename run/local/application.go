@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
@@ -20,7 +21,9 @@ import (
 // application launches the application and waits for it.
 func (s *supervisor) application() error {
 	work := s.work
-	if w := s.job.Launch.Workdir; w != "" {
+	if w := s.job.Launch.Workdir; w != "" && s.plan.Root != "" {
+		work = w // in the image
+	} else if w != "" {
 		if err := os.Chdir(w); err != nil {
 			return failf(ensemble.Failed, "the command cannot work in %s: %v", w, errors.Unwrap(err))
 		}
@@ -49,7 +52,13 @@ func (s *supervisor) application() error {
 	s.tree.resetPeak()
 	used, before := s.tree.cpu(), look() // in this order: to add up takes time of its own
 	s.exit.Start = time.Now()
-	_, done, err := s.tree.start(argv, work, s.env, stdout, stderr)
+	env, enter, sys := s.env, []string(nil), &syscall.SysProcAttr{}
+	if s.plan.Root != "" {
+		env = s.inside
+		enter, sys = s.entering(work)
+		work = s.work
+	}
+	_, done, err := s.tree.start(append(enter, argv...), work, env, stdout, stderr, sys)
 	if err != nil {
 		s.exit.Start = time.Time{}
 		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
@@ -95,6 +104,9 @@ func (s *supervisor) line() ([]string, error) {
 		}
 	}
 	s.exit.Command = argv
+	if s.plan.Root != "" {
+		return argv, nil // the image has the command, or nothing has
+	}
 	if _, err := exec.LookPath(s.job.Launch.Command[0]); err != nil {
 		s.exit.ExitCode = new(notFound)
 		return nil, failf(ensemble.Failed, "the command %q is not found", s.job.Launch.Command[0])

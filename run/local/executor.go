@@ -31,6 +31,7 @@ type Executor struct {
 	events     chan ensemble.Event
 	launchers  map[spec.MPI]string // paths found so far
 	preloads   map[spec.MPI]string // of profiling libraries built so far
+	images     images
 
 	mu   sync.Mutex
 	used map[string][]core // by attempt directory
@@ -106,8 +107,12 @@ func (x *Executor) fits(job *ensemble.Job) error {
 func (x *Executor) plan(job *ensemble.Job, cores []core) (p plan, err error) {
 	p = plan{Cores: cores, Whole: !job.Policy.Shared, Machine: len(processors(cores)) == x.online}
 	var none error
-	p.Launcher, err = x.launcher(job.Launch.MPI)
-	p.Preload, none = x.preload(job)
+	if job.Launch.Image != "" {
+		err = x.inImage(job, &p)
+	} else {
+		p.Launcher, err = x.launcher(job.Launch.MPI)
+		p.Preload, none = x.preload(job)
+	}
 	if err = errors.Join(err, none); err == nil { // all that is missing is told at once
 		_, _, err = launchLine(job, p, "")
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/converged-computing/ensemble/ensemble"
@@ -37,7 +38,7 @@ func (s *supervisor) steps(name string, commands [][]string) error {
 	var first error
 	for _, argv := range commands {
 		begin := time.Now()
-		_, done, err := s.tree.start(argv, s.work, s.env, log, log)
+		_, done, err := s.start(argv, s.work, log, name == "prepare")
 		step := run.Step{Name: name, Command: argv}
 		if err != nil {
 			step.ExitCode = notFound
@@ -71,6 +72,16 @@ func (s *supervisor) steps(name string, commands [][]string) error {
 		}
 	}
 	return first
+}
+
+// start starts one of the commands around the application; inside says that it is in
+// the job's image, if that has one.
+func (s *supervisor) start(argv []string, dir string, log *os.File, inside bool) (int, <-chan end, error) {
+	if !inside || s.plan.Root == "" {
+		return s.tree.start(argv, dir, s.env, log, log, &syscall.SysProcAttr{})
+	}
+	before, sys := s.entering(dir)
+	return s.tree.start(append(before, argv...), dir, s.inside, log, log, sys)
 }
 
 // late gives a channel that is closed some time after the attempt is cancelled.
@@ -110,7 +121,7 @@ func (s *supervisor) services() error {
 		if err != nil {
 			return err
 		}
-		_, done, err := s.tree.start(service.Command, s.work, s.env, log, log)
+		_, done, err := s.start(service.Command, s.work, log, true)
 		log.Close()
 		if err != nil {
 			return failf(ensemble.Failed, "the service %q cannot be started: %v", service.Command[0], err)

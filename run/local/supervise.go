@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,6 +53,11 @@ type plan struct {
 	Launcher string `json:"launcher,omitempty"`
 	// Preload is the path of the MPI profiling library; empty without a profile.
 	Preload string `json:"preload,omitempty"`
+	// Root is the folder of the job's image, Env the environment that the image sets, and
+	// Enter the command line that stands before commands in it; empty without an image.
+	Root  string   `json:"root,omitempty"`
+	Env   []string `json:"env,omitempty"`
+	Enter []string `json:"enter,omitempty"`
 }
 
 // Supervise runs one attempt: it is the body of the supervisor process that the
@@ -100,6 +106,7 @@ type supervisor struct {
 	plan      plan
 	tree      *tree
 	env       []string
+	inside    []string      // the environment in the job's image
 	stop      chan struct{} // closed when the attempt is cancelled
 	exit      run.Exit
 	storage   error // what could not be written
@@ -215,6 +222,7 @@ func (s *supervisor) environ() error {
 		}
 	}
 	s.env = os.Environ()
+	s.inside = append(append(slices.Clone(s.plan.Env), add...), attemptVariable+"="+s.dir)
 	return nil
 }
 

@@ -52,9 +52,9 @@ func newTree() (*tree, error) {
 	return t, nil
 }
 
-// start starts a process. A command that is not found is an error that wraps
+// start starts a process; sys is what is special of it beside its group. A command that is not found is an error that wraps
 // exec.ErrNotFound or fs.ErrNotExist.
-func (t *tree) start(argv []string, dir string, env []string, stdout, stderr *os.File) (pid int, done <-chan end, err error) {
+func (t *tree) start(argv []string, dir string, env []string, stdout, stderr *os.File, sys *syscall.SysProcAttr) (pid int, done <-chan end, err error) {
 	path := argv[0]
 	if !strings.Contains(path, "/") {
 		if path, err = exec.LookPath(path); err != nil {
@@ -68,9 +68,9 @@ func (t *tree) start(argv []string, dir string, env []string, stdout, stderr *os
 	defer null.Close()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	sys.Setpgid, sys.Pdeathsig = true, syscall.SIGKILL
 	p, err := os.StartProcess(path, argv, &os.ProcAttr{
-		Dir: dir, Env: env, Files: []*os.File{null, stdout, stderr},
-		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+		Dir: dir, Env: env, Files: []*os.File{null, stdout, stderr}, Sys: sys,
 	})
 	if err != nil {
 		return 0, nil, err

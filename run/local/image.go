@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/converged-computing/ensemble/container/image"
+	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/run"
+	"github.com/converged-computing/ensemble/spec"
+	"golang.org/x/sys/unix"
+)
+
+// Jobs with an image run in its files and on this machine: as most runtimes of HPC do,
+// a job has a mount namespace of its own in which the unpacked image is the root, with
+// the machine's /proc, /sys and /dev and the attempt's directory in it, and everything
+// else is the machine's: processes, network, users, shared memory. So ranks are bound,
+// counted and ended like any others, and nothing outlives them. What is written beside
+// the attempt's directory is gone with the job. No engine and no root is needed, only
+// user namespaces where the user is not root.
+
+// ImageLibrary is where the MPI profiling library is in images.
+const ImageLibrary = "/opt/ensemble/lib/libensemble-mpi.so"
+
+// images has what jobs in images need.
+type images struct {
+	store *image.Store
+	enter []string             // argv of a process that calls Enter
+	found map[string]foundRoot // by reference
+}
+
+// foundRoot is an image that is unpacked.
+type foundRoot struct {
+	dir string
+	env []string
+}
+
+// UseImages has the executor run jobs in images of a store. enter is the command line,
+// without arguments of its own, of a process that calls [Enter].
+func (x *Executor) UseImages(store *image.Store, enter ...string) {
+	x.images = images{store: store, enter: enter, found: map[string]foundRoot{}}
+}
+
+// find unpacks the image of a reference, and pulls it where the store does not have it.
+func (i *images) find(ref string) (foundRoot, error) {
+	if r, ok := i.found[ref]; ok {
+		return r, nil
+	}
+	name, _, _ := strings.Cut(ref, "@")
+	if i.store == nil {
+		return foundRoot{}, fmt.Errorf("the image %s cannot be run: there is no store of images", ref)
+	}
+	ctx := context.Background()
+	img, err := i.store.Find(ctx, ref)
+	if errors.Is(err, image.ErrNotFound) {
+		return foundRoot{}, &run.MissingError{Program: "the image " + ref, Hint: "build it with: ensemble containers build " + name}
+	}
+	if err != nil {
+		return foundRoot{}, err
+	}
+	if img.Architecture != "" && img.Architecture != runtime.GOARCH {
+		return foundRoot{}, fmt.Errorf("the image %s is for %s; this machine is %s", name, img.Architecture, runtime.GOARCH)
+	}
+	dir, err := i.store.Unpack(ctx, img)
+	if err != nil {
+		return foundRoot{}, err
+	}
+	r := foundRoot{dir, img.Env}
+	i.found[ref] = r
+	return r, nil
+}
+
+// inImage decides how a job with an image is run.
+func (x *Executor) inImage(job *ensemble.Job, p *plan) error {
+	r, err := x.images.find(job.Launch.Image)
+	if err != nil {
+		return err
+	}
+	p.Root, p.Env, p.Enter = r.dir, r.env, x.images.enter
+	switch job.Launch.MPI {
+	case spec.OpenMPI:
+		p.Launcher = "mpirun"
+	case spec.MPICH:
+		p.Launcher = "mpiexec"
+	}
+	if job.Launch.Profile == spec.ProfileMPI {
+		p.Preload = ImageLibrary
+	}
+	return nil
+}
+
+// Enter is the body of the process that becomes one of a job in an image. It is in a
+// mount namespace of its own. The arguments are the folder of the image, the attempt's
+// directory, the directory to work in, and the command. It returns only if it fails.
+func Enter(args []string) error {
+	if len(args) < 4 {
+		return errors.New("want ROOT ATTEMPT WORKDIR COMMAND")
+	}
+	root, attempt, work, argv := args[0], args[1], args[2], args[3:]
+	runtime.LockOSThread() // namespaces and roots are the thread's
+	if err := mountImage(root, attempt); err != nil {
+		return fmt.Errorf("entering the image: %w", err)
+	}
+	if err := os.Chdir(work); err != nil {
+		return fmt.Errorf("entering the image: %w", err)
+	}
+	path, err := exec.LookPath(argv[0])
+	if err != nil {
+		return fmt.Errorf("%q is not found in the image", argv[0])
+	}
+	return fmt.Errorf("starting %q in the image: %w", argv[0], syscall.Exec(path, argv, os.Environ()))
+}
+
+// mountImage makes an image the root of this process.
+func mountImage(root, attempt string) error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("making mounts private: %w", err)
+	}
+	staging := filepath.Join(filepath.Dir(root), image.MountPoint)
+	if err := unix.Mount("tmpfs", staging, "tmpfs", 0, "mode=0755"); err != nil {
+		return fmt.Errorf("mounting a tmpfs: %w", err)
+	}
+	at := filepath.Join(staging, "root")
+	upper, scratch := filepath.Join(staging, "upper"), filepath.Join(staging, "scratch")
+	for _, dir := range []string{at, upper, scratch} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	escape := strings.NewReplacer(`\`, `\\`, `:`, `\:`, `,`, `\,`)
+	options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", escape.Replace(root), escape.Replace(upper), escape.Replace(scratch))
+	if os.Geteuid() != 0 || insideUserNamespace() {
+		options += ",userxattr"
+	}
+	if err := unix.Mount("overlay", at, "overlay", 0, options); err != nil {
+		return fmt.Errorf("mounting the overlay: %w", err)
+	}
+	for _, dir := range []string{"/proc", "/sys", "/dev", attempt} {
+		to := filepath.Join(at, dir)
+		if err := os.MkdirAll(to, 0o755); err != nil {
+			return err
+		}
+		if err := unix.Mount(dir, to, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return fmt.Errorf("mounting %s: %w", dir, err)
+		}
+	}
+	for _, file := range []string{"/etc/resolv.conf", "/etc/hosts"} {
+		if content, err := os.ReadFile(file); err == nil {
+			to := filepath.Join(at, file)
+			_ = os.Remove(to) // it may be a link that leads elsewhere
+			if err := os.WriteFile(to, content, 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	return unix.Chroot(at)
+}
+
+// insideUserNamespace says whether this process is in a user namespace of its own.
+func insideUserNamespace() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && len(strings.Fields(string(text))) == 3 && strings.Fields(string(text))[2] != "4294967295"
+}
+
+// entering is what stands before a command of a job in an image, and the namespaces of
+// its process.
+func (s *supervisor) entering(work string) ([]string, *syscall.SysProcAttr) {
+	sys := &syscall.SysProcAttr{}
+	if s.plan.Root == "" {
+		return nil, sys
+	}
+	sys.Cloneflags = unix.CLONE_NEWNS
+	if uid, gid := os.Geteuid(), os.Getegid(); uid != 0 {
+		sys.Cloneflags |= unix.CLONE_NEWUSER
+		sys.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
+		sys.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
+		sys.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SYS_CHROOT, unix.CAP_DAC_OVERRIDE} // execve drops others
+	}
+	argv := append([]string{}, s.plan.Enter...)
+	return append(argv, s.plan.Root, s.dir, work), sys
+}
