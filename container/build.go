@@ -150,17 +150,26 @@ func (c *Context) Write(dir string) error {
 		return err
 	}
 	defer root.Close()
+	folders := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(c.Files)) {
-		if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			return err
+		if dir := filepath.Dir(name); !folders[dir] {
+			if err := root.MkdirAll(dir, 0o755); err != nil {
+				return err
+			}
+			for ; dir != "."; dir = filepath.Dir(dir) {
+				folders[dir] = true
+			}
 		}
 		if err := root.WriteFile(name, c.Files[name], 0o644); err != nil {
 			return err
 		}
-		for at := name; at != "."; at = filepath.Dir(at) {
-			if err := root.Chtimes(at, contextTime, contextTime); err != nil {
-				return err
-			}
+		if err := root.Chtimes(name, contextTime, contextTime); err != nil {
+			return err
+		}
+	}
+	for dir := range folders {
+		if err := root.Chtimes(dir, contextTime, contextTime); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -195,6 +195,9 @@ func (x *expansion) reason(p *Point, known map[string]any) (string, error) {
 			return fmt.Sprintf("%s is not packaged for %s", part.Name, p.Base.Name), nil
 		}
 	}
+	if p.View() == "" {
+		return fmt.Sprintf("no Flux view is known for %s on %s", p.Base.Name, p.Arch), nil
+	}
 	if !has(p.Recipe.Packages, p.Base) || !has(p.Recipe.Build.Packages, p.Base) {
 		return fmt.Sprintf("%s is not packaged for %s", p.App.Metadata.Name, p.Base.Name), nil
 	}

@@ -43,7 +43,7 @@ func (r *renderer) labels() map[string]string {
 		LabelBase:                              p.Base.Name,
 		LabelMPI:                               p.MPI.Name,
 		LabelFabric:                            p.Fabric.Name,
-		LabelView:                              p.Base.View.Image,
+		LabelView:                              p.View(),
 	}
 	if own := r.options.Bases[p.Base.Name]; own != "" {
 		all["org.opencontainers.image.base.name"], _, _ = strings.Cut(own, "@")
@@ -57,7 +57,7 @@ func (r *renderer) labels() map[string]string {
 		}
 	}
 	for _, s := range p.sources() {
-		all[labelPrefix+"source."+s.Name] = s.URL + "@" + s.Commit + s.SHA256
+		all[labelPrefix+"source."+s.Name] = s.URL + "@" + s.Commit + s.SHA256 + s.SHA512
 	}
 	for name, value := range all {
 		if value == "" {

@@ -37,6 +37,9 @@ func (p *Point) Tag() string {
 	return strings.Join([]string{p.Platform.Name, p.Base.Name, p.MPI.Name, p.Fabric.Name, p.Arch}, "-")
 }
 
+// View is the image with which the Flux Operator adds Flux to the point's.
+func (p *Point) View() string { return p.Base.View.Images[p.Arch] }
+
 // Name is APPLICATION:TAG.
 func (p *Point) Name() string { return p.App.Metadata.Name + ":" + p.Tag() }
 

@@ -368,12 +368,20 @@ func (r *renderer) source(s spec.Source) error {
 		archive := s.Name + ".tar"
 		r.run(
 			"curl -fsSL --retry 3 -o "+archive+" "+word(s.URL),
-			fmt.Sprintf("echo '%s  %s' | sha256sum -c -", s.SHA256, archive),
+			checksum(s, archive),
 			"mkdir "+s.Name,
 			"tar -xf "+archive+" -C "+s.Name+" --strip-components 1 --no-same-owner",
 			"rm "+archive)
 	}
 	return nil
+}
+
+// checksum holds an archive against its digest.
+func checksum(s spec.Source, archive string) string {
+	if s.SHA512 != "" {
+		return fmt.Sprintf("echo '%s  %s' | sha512sum -c -", s.SHA512, archive)
+	}
+	return fmt.Sprintf("echo '%s  %s' | sha256sum -c -", s.SHA256, archive)
 }
 
 // deck gives a file of the application as it is.

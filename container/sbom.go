@@ -91,6 +91,8 @@ func SBOM(p *Point, b *Build) *Document {
 				x.DownloadLocation = "git+" + s.URL + "@" + s.Commit
 			case s.SHA256 != "":
 				x.Checksums = []spdxChecksum{{"SHA256", s.SHA256}}
+			case s.SHA512 != "":
+				x.Checksums = []spdxChecksum{{"SHA512", s.SHA512}}
 			default: // of the project itself
 				x.DownloadLocation = "NOASSERTION"
 			}

@@ -20,6 +20,9 @@ func (p *Point) AsVariant(image string) *spec.Variant {
 	if len(p.Recipe.Command) > 0 {
 		v.Command = p.Recipe.Command
 	}
+	if len(p.Recipe.Prepare) > 0 {
+		v.Prepare = p.Recipe.Prepare
+	}
 	v.Image = image
 	return &v
 }

@@ -3,6 +3,7 @@
 package spec
 
 import (
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -37,7 +38,9 @@ func (p *Parts) Check() (faults []Fault) {
 		}
 		bases = append(bases, b.Name)
 		faults = append(faults, checkReference(at.Key("image"), b.Image)...)
-		faults = append(faults, checkReference(at.Key("view").Key("image"), b.View.Image)...)
+		for _, arch := range slices.Sorted(maps.Keys(b.View.Images)) {
+			faults = append(faults, checkReference(at.Key("view").Key("images").Key(arch), b.View.Images[arch])...)
+		}
 	}
 	toolchains := names("spec.toolchains", s.Toolchains)
 	mpis := names("spec.mpis", s.MPIs)
@@ -110,19 +113,34 @@ func (r *Recipe) check(at Path) (faults []Fault) {
 		switch {
 		case kinds != 1:
 			faults = append(faults, Faultf(at, "want one of url, file and embedded"))
-		case s.URL != "" && (s.SHA256 == "") == (s.Commit == ""):
-			faults = append(faults, Faultf(at, "%s is not pinned: want the sha256 of an archive or the commit of a repository", s.URL))
-		case s.URL == "" && (s.SHA256 != "" || s.Commit != ""):
-			faults = append(faults, Faultf(at, "sha256 and commit go with url"))
+		case s.URL != "" && pins(s) != 1:
+			faults = append(faults, Faultf(at, "%s is not pinned: want the sha256 or sha512 of an archive, or the commit of a repository", s.URL))
+		case s.URL == "" && pins(s) > 0:
+			faults = append(faults, Faultf(at, "sha256, sha512 and commit go with url"))
 		}
 		if s.Submodules && s.Commit == "" {
 			faults = append(faults, Faultf(at.Key("submodules"), "only a repository has submodules; want a commit"))
+		}
+	}
+	for i, line := range r.Run {
+		if line == "" || strings.ContainsAny(line, "\r\n") || strings.HasSuffix(line, "\\") || strings.Contains(line, "<<") {
+			faults = append(faults, Faultf(at.Key("run").Index(i), "got %q, want one line of shell without a here-document", line))
 		}
 	}
 	if len(r.Sources) > 0 && len(r.Run) == 0 {
 		faults = append(faults, Faultf(at.Key("run"), "missing; there are sources to build"))
 	}
 	return faults
+}
+
+// pins counts what says which source it is.
+func pins(s Source) (n int) {
+	for _, pin := range []string{s.SHA256, s.SHA512, s.Commit} {
+		if pin != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // checkCopies wants absolute paths that mean the same wherever they are read.

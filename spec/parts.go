@@ -62,8 +62,8 @@ type Base struct {
 
 // View is an image that holds Flux and is mounted beside an application's.
 type View struct {
-	// Image is the view's reference.
-	Image string `json:"image"`
+	// Images are the view's references by architecture.
+	Images map[string]string `json:"images"`
 	// Libc is the version of the GNU C library that the view was built on; the
 	// base's has to be as new.
 	Libc string `json:"libc" jsonschema:"pattern=^[0-9]+\\.[0-9]+$"`
@@ -133,8 +133,9 @@ type Source struct {
 	// URL is that of a tar archive, whose first folder is stripped, or of a Git
 	// repository where Commit is given.
 	URL string `json:"url,omitempty" jsonschema:"format=uri"`
-	// SHA256 is the archive's checksum in hexadecimal.
+	// SHA256 or SHA512 is the archive's checksum in hexadecimal.
 	SHA256 string `json:"sha256,omitempty" jsonschema:"pattern=^[0-9a-f]{64}$"`
+	SHA512 string `json:"sha512,omitempty" jsonschema:"pattern=^[0-9a-f]{128}$"`
 	// Commit is the commit of the repository.
 	Commit string `json:"commit,omitempty" jsonschema:"pattern=^[0-9a-f]{40}$"`
 	// Submodules brings the repository's submodules, at the commits that it names.
@@ -196,8 +197,9 @@ type Container struct {
 	Specs []string `json:"specs,omitempty"`
 	// Env is set in the image.
 	Env map[string]string `json:"env,omitempty"`
-	// Command replaces the command of the variant or the application.
-	Command []string `json:"command,omitempty" jsonschema:"minItems=1"`
+	// Command and Prepare replace those of the variant or the application.
+	Command []string   `json:"command,omitempty" jsonschema:"minItems=1"`
+	Prepare [][]string `json:"prepare,omitempty"`
 	// Constraints exclude further points.
 	Constraints []PointConstraint `json:"constraints,omitempty"`
 }

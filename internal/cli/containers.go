@@ -117,7 +117,7 @@ func newContainersList(e *env) *cobra.Command {
 
 // pointStatusOf looks at what is built of a point.
 func pointStatusOf(store *container.Store, p *container.Point) (pointStatus, error) {
-	s := pointStatus{Point: p.Name(), Status: pointRendered, Platform: p.Platform.Name, View: p.Base.View.Image}
+	s := pointStatus{Point: p.Name(), Status: pointRendered, Platform: p.Platform.Name, View: p.View()}
 	b, err := store.Build(p)
 	if err != nil || b == nil {
 		return s, err
