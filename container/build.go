@@ -142,33 +142,29 @@ var contextTime = time.Unix(0, 0)
 
 // Write writes the files into a folder.
 func (c *Context) Write(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
 	folders := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(c.Files)) {
-		if dir := filepath.Dir(name); !folders[dir] {
-			if err := root.MkdirAll(dir, 0o755); err != nil {
+		if !filepath.IsLocal(name) {
+			return fmt.Errorf("got the file %q, want a path inside the folder", name)
+		}
+		to := filepath.Join(dir, name)
+		if parent := filepath.Dir(to); !folders[parent] {
+			if err := os.MkdirAll(parent, 0o755); err != nil {
 				return err
 			}
-			for ; dir != "."; dir = filepath.Dir(dir) {
-				folders[dir] = true
+			for ; !folders[parent] && len(parent) > len(dir); parent = filepath.Dir(parent) {
+				folders[parent] = true
 			}
 		}
-		if err := root.WriteFile(name, c.Files[name], 0o644); err != nil {
+		if err := os.WriteFile(to, c.Files[name], 0o644); err != nil {
 			return err
 		}
-		if err := root.Chtimes(name, contextTime, contextTime); err != nil {
+		if err := os.Chtimes(to, contextTime, contextTime); err != nil {
 			return err
 		}
 	}
-	for dir := range folders {
-		if err := root.Chtimes(dir, contextTime, contextTime); err != nil {
+	for folder := range folders {
+		if err := os.Chtimes(folder, contextTime, contextTime); err != nil {
 			return err
 		}
 	}

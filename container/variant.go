@@ -42,3 +42,13 @@ func ranks(app *spec.Application, parameters map[string]spec.Value, n int) map[s
 	}
 	return all
 }
+
+// SmallestParameters are those with which an application is tried out on some ranks;
+// the rest have their defaults.
+func SmallestParameters(app *spec.Application, tasks int) map[string]spec.Value {
+	all := maps.Clone(app.Spec.Smallest)
+	if all == nil {
+		all = map[string]spec.Value{}
+	}
+	return ranks(app, all, tasks)
+}

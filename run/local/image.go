@@ -174,17 +174,40 @@ func insideUserNamespace() bool {
 // entering is what stands before a command of a job in an image, and the namespaces of
 // its process.
 func (s *supervisor) entering(work string) ([]string, *syscall.SysProcAttr) {
-	sys := &syscall.SysProcAttr{}
-	if s.plan.Root == "" {
-		return nil, sys
-	}
-	sys.Cloneflags = unix.CLONE_NEWNS
-	if uid, gid := os.Geteuid(), os.Getegid(); uid != 0 {
-		sys.Cloneflags |= unix.CLONE_NEWUSER
-		sys.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
-		sys.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
-		sys.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SYS_CHROOT, unix.CAP_DAC_OVERRIDE} // execve drops others
-	}
 	argv := append([]string{}, s.plan.Enter...)
-	return append(argv, s.plan.Root, s.dir, work), sys
+	return append(argv, s.plan.Root, s.dir, work), namespaces(os.Geteuid())
+}
+
+// InImage runs one command in an image, in an empty folder that is its own, and gives
+// what it prints. With a user other than this one's the command is in a user namespace
+// where this user is called that.
+func (x *Executor) InImage(ctx context.Context, ref, folder string, user int, argv ...string) (string, error) {
+	r, err := x.images.find(ref)
+	if err != nil {
+		return "", err
+	}
+	line := append(append([]string{}, x.images.enter...), r.dir, folder, folder)
+	c := exec.CommandContext(ctx, line[0], append(line[1:], argv...)...)
+	c.Env = r.env
+	c.SysProcAttr = namespaces(user)
+	c.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	out, err := c.CombinedOutput()
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	return string(out), err
+}
+
+// namespaces are those of a process that enters an image, as a user.
+func namespaces(user int) *syscall.SysProcAttr {
+	sys := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
+	if user == 0 && os.Geteuid() == 0 {
+		return sys
+	}
+	sys.Cloneflags |= unix.CLONE_NEWUSER
+	sys.UidMappings = []syscall.SysProcIDMap{{ContainerID: user, HostID: os.Geteuid(), Size: 1}}
+	sys.GidMappings = []syscall.SysProcIDMap{{ContainerID: user, HostID: os.Getegid(), Size: 1}}
+	// Another user than root keeps none of them over execve.
+	sys.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SYS_CHROOT, unix.CAP_DAC_OVERRIDE}
+	return sys
 }
