@@ -11,6 +11,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -384,4 +385,22 @@ func FuzzImport(f *testing.F) {
 			}
 		}
 	})
+}
+
+func writeTree(root, name, content string) error {
+	path := filepath.Join(root, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(content), 0o644)
+}
+
+func importFile(t *testing.T, s *Store, path, name string) (Image, error) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	return s.Import(t.Context(), f, name, ImportOptions{})
 }
