@@ -90,12 +90,20 @@ func (s *Store) create() error {
 		return err
 	}
 	defer unlock()
-	if _, err := os.Stat(s.path(indexFile)); errors.Is(err, fs.ErrNotExist) {
-		if err := s.writeIndex(&v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{}}); err != nil {
+	// oci-layout first: a directory that has index.json alone is no store.
+	if _, err := os.Stat(s.path(layoutFile)); errors.Is(err, fs.ErrNotExist) {
+		if err := s.writeFile(layoutFile, []byte(`{"imageLayoutVersion":"1.0.0"}`)); err != nil {
 			return err
 		}
 	}
-	return s.writeFile(layoutFile, []byte(`{"imageLayoutVersion":"1.0.0"}`))
+	if _, err := os.Stat(s.path(indexFile)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// An empty one would make every blob one that nothing reaches.
+	if blobs, err := os.ReadDir(s.path(blobsDir)); err != nil || len(blobs) > 0 {
+		return errors.Join(err, &DamagedError{s.path(indexFile), fmt.Sprintf("the file is missing, and there are %d blobs", len(blobs))})
+	}
+	return s.writeIndex(&v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{}})
 }
 
 // index reads index.json.

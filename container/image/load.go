@@ -101,10 +101,12 @@ func (s *Store) resolve(d v1.Descriptor, arch string, depth int) (v1.Descriptor,
 func pick(manifests []v1.Descriptor, arch string) (v1.Descriptor, error) {
 	var images, fitting []v1.Descriptor
 	var platforms []string
+	seen := map[v1.Hash]bool{}
 	for _, d := range manifests {
-		if !isImage(d) {
+		if !isImage(d) || seen[d.Digest] { // docker save lists an image with each of its tags
 			continue
 		}
+		seen[d.Digest] = true
 		images = append(images, d)
 		if d.Platform == nil {
 			platforms = append(platforms, "unknown")

@@ -63,6 +63,9 @@ func (o PushOptions) session(ref string) (*session, error) {
 	if o.PlainHTTP {
 		naming = append(naming, name.Insecure)
 	}
+	if user, _, ok := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(ref, "https://"), "http://"), "@"); ok && !strings.Contains(user, "/") {
+		return nil, errors.New("reading the reference: it holds a user, want REGISTRY/REPOSITORY:TAG (log in with podman login or docker login)")
+	}
 	r, err := name.ParseReference(ref, naming...)
 	if err != nil {
 		return nil, fmt.Errorf("reading the reference %q, want REGISTRY/REPOSITORY:TAG: %w", ref, err)

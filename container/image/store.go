@@ -90,12 +90,15 @@ func Open(dir string) (*Store, error) {
 // fresh says whether a directory holds nothing, or what another process that makes
 // a store there has made so far.
 func fresh(entries []fs.DirEntry) bool {
+	other := false
 	for _, e := range entries {
-		if n := e.Name(); n != "blobs" && !strings.HasPrefix(n, ".") {
-			return false
+		n := e.Name()
+		if n == layoutFile { // it came since it was looked for
+			return true
 		}
+		other = other || n != "blobs" && !strings.HasPrefix(n, ".")
 	}
-	return true
+	return !other
 }
 
 // Dir is the directory, as an absolute path.

@@ -3,13 +3,8 @@
 package image
 
 import (
-	"archive/tar"
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // layoutTar is a layout as a tarball, with files in place of some.
@@ -118,6 +115,47 @@ func TestImport(t *testing.T) {
 	}
 }
 
+// buildx writes an index in index.json where it adds an attestation; docker save
+// lists an image once for each tag.
+func TestImportOfWhatDockerWrites(t *testing.T) {
+	t.Parallel()
+	from := open(t)
+	img := put(t, from, "whatever:1", tarOf(t, file{"a", "1"}))
+	index, err := from.index()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := index.Manifests[0]
+	tagged := d
+	tagged.Annotations = map[string]string{refName: "2"}
+	attestation := d
+	attestation.Digest = from.putBlob(t, []byte("{}"))
+	attestation.Size = 2
+	attestation.Platform = &v1.Platform{OS: "unknown", Architecture: "unknown"}
+	attestation.Annotations = map[string]string{referenceType: "attestation-manifest"}
+	nested, err := from.writeJSON(types.OCIImageIndex, v1.IndexManifest{SchemaVersion: 2, Manifests: []v1.Descriptor{d, attestation}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name      string
+		manifests []v1.Descriptor
+	}{
+		{"an index with an attestation", []v1.Descriptor{nested}},
+		{"an image with two tags", []v1.Descriptor{d, tagged}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := layoutTar(t, from, map[string]string{indexFile: string(mustJSON(t, v1.IndexManifest{SchemaVersion: 2, Manifests: test.manifests}))})
+			got, err := open(t).Import(t.Context(), bytes.NewReader(b), "a:1", ImportOptions{})
+			if err != nil || got.Digest != img.Digest {
+				t.Errorf("imported %+v, %v", got, err)
+			}
+		})
+	}
+}
+
 func TestImportRoot(t *testing.T) {
 	t.Parallel()
 	root := tarOf(t, file{"./", ""}, file{"./etc/", ""}, file{"./etc/os-release", "debian"}, file{"./bin", "-> usr/bin"}, file{"./usr/bin/", ""})
@@ -172,198 +210,6 @@ func TestImportRootRefuses(t *testing.T) {
 				t.Errorf("left %+v, %v", p, err)
 			}
 		})
-	}
-}
-
-func TestDummy(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name string
-		opts DummyOptions
-	}{
-		{"one layer", DummyOptions{Size: 1 << 20}},
-		{"a small one", DummyOptions{Size: 8000, Layers: 2}},
-		{"many layers", DummyOptions{Size: 4 << 20, Layers: 127}},
-		{"an odd size", DummyOptions{Size: 3333333, Layers: 7}},
-		{"layers of different sizes", DummyOptions{Size: 1 << 20, Weights: []float64{1, 10, 2.5}}},
-		{"for another machine, with labels", DummyOptions{Size: 1 << 20, Layers: 3, Architecture: "arm64", Labels: map[string]string{"a": "b"}}},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			s := open(t)
-			img, err := s.Dummy(t.Context(), "dummy:1", test.opts)
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := int64(len(img.Layers))
-			if less := test.opts.Size - img.Size; less < 0 || less > 1024*n {
-				t.Errorf("it has %d bytes, %d less than asked for in %d layers", img.Size, less, n)
-			}
-			if len(test.opts.Weights) == 0 {
-				for i, l := range img.Layers[:n-1] {
-					if l.Size != img.Layers[0].Size {
-						t.Errorf("layer %d has %d bytes, the first one %d", i, l.Size, img.Layers[0].Size)
-					}
-				}
-			}
-			for i, l := range img.Layers {
-				diff := sha256.New()
-				err := s.openLayer(t.Context(), l, true, func(r io.Reader) error {
-					_, err := io.Copy(diff, r)
-					return err
-				})
-				if sum := "sha256:" + hex.EncodeToString(diff.Sum(nil)); err != nil || sum != l.DiffID {
-					t.Errorf("layer %d unpacks to %s, %v, want %s", i, sum, err, l.DiffID)
-				}
-			}
-			last := fmt.Sprintf("dummy/%d", n-1)
-			if b, err := s.ReadFile(t.Context(), img, last); err != nil || len(b) == 0 {
-				t.Errorf("%s has %d bytes, %v", last, len(b), err)
-			} else if l := int64(len(gz(t, b))); l < int64(len(b)) {
-				t.Errorf("%s compresses from %d to %d bytes", last, len(b), l)
-			}
-			again, err := open(t).Dummy(t.Context(), "dummy:1", test.opts)
-			if diff := cmp.Diff(img, again); err != nil || diff != "" {
-				t.Errorf("made again: %v\n%s", err, diff)
-			}
-			test.opts.Seed = 1
-			other, err := s.Dummy(t.Context(), "dummy:2", test.opts)
-			if err != nil || Share(img, other).Layers != 0 || other.Size != img.Size {
-				t.Errorf("with another seed: %+v, %v", Share(img, other), err)
-			}
-		})
-	}
-}
-
-func TestDummyStaysWhatItIs(t *testing.T) {
-	t.Parallel()
-	img, err := open(t).Dummy(t.Context(), "dummy:1", DummyOptions{Size: 100_000, Layers: 3, Seed: 7, Architecture: "amd64"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Studies name dummies by digest: a change of this one is a new kind of dummy.
-	if want := "sha256:188c6155c84a87cbc451a4cd4788a3e2c8a799d939b992c0e60cceaae98309ab"; img.Digest != want {
-		t.Errorf("the digest is %s, want %s", img.Digest, want)
-	}
-}
-
-func TestDummiesShareWhatIsAskedFor(t *testing.T) {
-	t.Parallel()
-	s := open(t)
-	make := func(seed, shared uint64, n int) Image {
-		img, err := s.Dummy(t.Context(), fmt.Sprintf("dummy:%d-%d-%d", seed, shared, n), DummyOptions{
-			Size: 400_000, Layers: 4, Seed: seed, Shared: n, SharedSeed: shared,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return img
-	}
-	for n := range 5 {
-		if got := Share(make(1, 9, n), make(2, 9, n)).Layers; got != n {
-			t.Errorf("%d layers are shared, want %d", got, n)
-		}
-		if got := Share(make(1, 1, n), make(2, 2, n)).Layers; got != 0 {
-			t.Errorf("%d layers are shared of different seeds", got)
-		}
-	}
-}
-
-func TestDummyRefuses(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name string
-		opts DummyOptions
-		want string
-	}{
-		{"no size", DummyOptions{}, "too few"},
-		{"a size below 0", DummyOptions{Size: -1}, "too few"},
-		{"too many layers for the size", DummyOptions{Size: 10000, Layers: 100}, "too few"},
-		{"a size that no disk has", DummyOptions{Size: math.MaxInt64}, "want at most"},
-		{"too many layers", DummyOptions{Size: 1 << 30, Layers: 128}, "want 1 to 127"},
-		{"weights of another number", DummyOptions{Size: 1 << 20, Layers: 2, Weights: []float64{1}}, "1 weights for 2 layers"},
-		{"a weight that is no number", DummyOptions{Size: 1 << 20, Weights: []float64{1, math.NaN()}}, "weight 1 is NaN"},
-		{"more shared layers than layers", DummyOptions{Size: 1 << 20, Shared: 2}, "share 2 of 1"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			s := open(t)
-			_, err := s.Dummy(t.Context(), "dummy:1", test.opts)
-			wantError(t, err, test.want)
-		})
-	}
-}
-
-func TestSizesOfDummiesAreKnownBeforehand(t *testing.T) {
-	t.Parallel()
-	for _, n := range []int64{0, 512, 65024, 65536, 1 << 20, 5 << 20} {
-		var b bytes.Buffer
-		z := &storedWriter{w: &b, diff: sha256.New()}
-		w := tar.NewWriter(z)
-		for _, h := range []tar.Header{{Name: "dummy/", Typeflag: tar.TypeDir}, {Name: "dummy/0", Typeflag: tar.TypeReg, Size: n}} {
-			if err := w.WriteHeader(&h); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if _, err := io.CopyN(w, zeros{}, n); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if err := z.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if got := int64(b.Len()); got != layerSize(n) {
-			t.Errorf("a layer with %d bytes has %d, want %d", n, got, layerSize(n))
-		}
-	}
-	for _, n := range []int64{100, 2071, 3000, 1 << 20, 1 << 30, 20 << 30, maxDummySize} {
-		f := fileSize(n)
-		if f >= 0 && (layerSize(f) > n || layerSize(f+tarBlock) <= n) {
-			t.Errorf("of %d bytes %d are for the file: the layer has %d", n, f, layerSize(f))
-		}
-	}
-}
-
-func TestShare(t *testing.T) {
-	t.Parallel()
-	image := func(digest string, layers ...int64) Image { // a layer is known by its size
-		img := Image{Digest: digest}
-		for _, n := range layers {
-			img.Layers = append(img.Layers, Layer{Digest: fmt.Sprint(n), Size: n})
-		}
-		return img
-	}
-	tests := []struct {
-		name string
-		a, b Image
-		want Shared
-	}{
-		{"the same layers", image("a", 10, 20), image("b", 10, 20), Shared{2, 30, 1, 1, 1}},
-		{"nothing in common", image("a", 10), image("b", 20), Shared{}},
-		{"one of three layers, 10 of 40 bytes", image("a", 10, 20), image("b", 10, 10, 11), Shared{1, 10, 1. / 3, 10. / 41, 20. / 51}},
-		{"no layers", image("a"), image("b"), Shared{}},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			for _, got := range []Shared{Share(test.a, test.b), Share(test.b, test.a)} {
-				if diff := cmp.Diff(test.want, got, cmpopts.EquateApprox(1e-12, 0)); diff != "" {
-					t.Errorf("(-want +got):\n%s", diff)
-				}
-			}
-		})
-	}
-	a, b, c := image("a", 10, 20), image("b", 10, 30), image("c", 40)
-	want := SharedSet{Images: 3, Pairs: 3, MeanJaccardLayers: 1. / 9, MeanJaccardBytes: 1. / 18, MeanShareBytes: 2. / 21, Apart: 110, Together: 100}
-	if diff := cmp.Diff(want, ShareAll([]Image{a, b, c, a}), cmpopts.EquateApprox(1e-12, 0)); diff != "" {
-		t.Errorf("set (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff(SharedSet{Images: 1, Apart: 40, Together: 40}, ShareAll([]Image{c})); diff != "" {
-		t.Errorf("set of one (-want +got):\n%s", diff)
 	}
 }
 
