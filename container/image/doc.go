@@ -6,7 +6,7 @@
 // The model: a [Store] is one OCI image layout: oci-layout, index.json, and blobs
 // that are named by their digests. index.json gives manifests names, by the
 // annotation org.opencontainers.image.ref.name. buildah and podman write and read
-// the same directory (push NAME oci:DIR:NAME). An [Image] is a manifest, its
+// the same directory (push NAME oci:DIR:NAME; pull wants DIR in lower case). An [Image] is a manifest, its
 // config and its layers, for one platform; Size is what a pull of all of it moves.
 //
 // The steps:

@@ -212,6 +212,11 @@ func TestALayerWithOtherContentIsNoticed(t *testing.T) {
 	}
 	_, err = s.ReadFile(t.Context(), img, "a")
 	wantError(t, err, "its content has the digest "+digestOf(other))
+
+	put(t, s, "a:2", tarOf(t, file{"a", "1"})) // the same layer, written again
+	if b, err := s.ReadFile(t.Context(), img, "a"); err != nil || string(b) != "1" {
+		t.Errorf("read %q, %v after it was made again", b, err)
+	}
 }
 
 func FuzzLayer(f *testing.F) {

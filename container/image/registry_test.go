@@ -195,3 +195,44 @@ func TestCredentialsAreThoseOfDockerAndPodman(t *testing.T) {
 		})
 	}
 }
+
+func TestTokensAreFetchedAndNotShown(t *testing.T) {
+	t.Parallel()
+	const password, token = "hunter2", "bearer-token-1234"
+	s, reg := open(t), newRegistry(t, true)
+	img := dummy(t, s, 1)
+	broken := false
+	reg.set(func(w http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case r.URL.Path == "/token":
+			if _, p, _ := r.BasicAuth(); p != password {
+				http.Error(w, "who are you", http.StatusUnauthorized)
+				return true
+			}
+			fmt.Fprintf(w, `{"token":%q}`, token)
+		case r.Header.Get("Authorization") != "Bearer "+token:
+			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="http://%s/token",service="lab"`, r.Host))
+			w.WriteHeader(http.StatusUnauthorized)
+		case broken && r.Method == http.MethodPost:
+			http.Error(w, "I do not like "+r.Header.Get("Authorization"), http.StatusBadRequest)
+		default:
+			return false
+		}
+		return true
+	})
+	opts := quick()
+	opts.Keychain = one{authn.FromConfig(authn.AuthConfig{Username: "lab", Password: password})}
+	if _, err := s.Push(t.Context(), img, reg.ref("dummy:1"), opts); err != nil {
+		t.Error(err)
+	}
+	broken = true
+	_, err := s.Push(t.Context(), dummy(t, s, 2), reg.ref("dummy:2"), opts)
+	wantError(t, err, "I do not like Bearer [secret]")
+	opts.Keychain = one{authn.FromConfig(authn.AuthConfig{Username: "lab", Password: "wrong"})}
+	_, err = s.Push(t.Context(), img, reg.ref("dummy:1"), opts)
+	wantError(t, err, "log in with podman login")
+}
+
+type one struct{ authn.Authenticator }
+
+func (o one) Resolve(authn.Resource) (authn.Authenticator, error) { return o.Authenticator, nil }
