@@ -30,7 +30,8 @@ type PushOptions struct {
 	Keychain authn.Keychain
 	// Attempts is how often a blob or a request is tried while the failure looks
 	// temporary; default 5. Backoff is the mean wait after the first one (it
-	// doubles, with jitter, up to 30 s); default 1 s.
+	// doubles, with jitter, up to 30 s, or is what the registry asks for, up to a
+	// minute); default 1 s.
 	Attempts int
 	Backoff  time.Duration
 	// Jobs is the number of blobs sent at once; default 3.

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,6 +24,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
+
+// maxWait is how long a registry may ask to be left alone before another try.
+const maxWait = time.Minute
 
 // RegistryError is what went wrong with a registry. Its text never holds
 // credentials, tokens or the query of a URL, and it wraps no error that may: only
@@ -143,7 +147,7 @@ func (s *session) do(ctx context.Context, op string, f func() error) error {
 		select {
 		case <-ctx.Done():
 			return s.fail(ctx, op, ctx.Err())
-		case <-time.After(wait/2 + rand.N(wait/2+1)):
+		case <-time.After(max(wait/2+rand.N(wait+1), s.secrets.retryAfter())):
 		}
 		wait = min(2*wait, 30*time.Second)
 	}
@@ -192,11 +196,12 @@ func transient(err error) bool {
 }
 
 // secrets is the way to the registry, and remembers what must not be shown: the
-// credentials that went out on it.
+// credentials that went out on it; and how long the registry asks to be left alone.
 type secrets struct {
 	plain bool
 	mu    sync.Mutex
 	words map[string]bool
+	until time.Time
 }
 
 func (s *secrets) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -207,7 +212,29 @@ func (s *secrets) RoundTrip(r *http.Request) (*http.Response, error) {
 	if _, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok {
 		s.add(token)
 	}
-	return remote.DefaultTransport.RoundTrip(r)
+	resp, err := remote.DefaultTransport.RoundTrip(r)
+	if err == nil && (resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable) {
+		s.mu.Lock()
+		s.until = time.Now().Add(askedWait(resp.Header.Get("Retry-After")))
+		s.mu.Unlock()
+	}
+	return resp, err
+}
+
+func (s *secrets) retryAfter() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Until(s.until)
+}
+
+// askedWait reads Retry-After in its form of seconds (RFC 9110, 10.2.3), up to
+// maxWait; 0 where it says nothing.
+func askedWait(header string) time.Duration {
+	n, err := strconv.Atoi(header)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return min(time.Duration(min(n, 3600))*time.Second, maxWait)
 }
 
 func (s *secrets) add(words ...string) {

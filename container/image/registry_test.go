@@ -117,6 +117,17 @@ func TestPlainHTTPHasToBeAllowed(t *testing.T) {
 	}
 }
 
+func TestARegistryMayAskForTime(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]time.Duration{
+		"": 0, "7": 7 * time.Second, "-1": 0, "99999999999": maxWait, "99999999999999999999": 0, "Wed, 21 Oct 2026 07:28:00 GMT": 0,
+	} {
+		if got := askedWait(header); got != want {
+			t.Errorf("%q asks for %v, want %v", header, got, want)
+		}
+	}
+}
+
 // login is where a registry asks for user and password, and puts all that it was
 // told into its errors.
 func login(user, password string) func(http.ResponseWriter, *http.Request) bool {
