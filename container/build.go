@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/converged-computing/ensemble/container/image"
 )
 
 // Builder builds points into a store.
@@ -105,7 +107,15 @@ func (b *Builder) carryOut(ctx context.Context, p *Point, rendered *Context, bas
 	log := &logWriter{to: file, tell: b.Progress}
 	commands, archive := b.Engine.commands(j)
 	for _, args := range commands {
-		if err := b.Engine.run(ctx, args, log); err != nil {
+		unlock := func() {}
+		if args[0] == "push" { // it writes into the store
+			if unlock, err = b.Store.Images.Lock(ctx); err != nil {
+				return err
+			}
+		}
+		err := b.Engine.run(ctx, args, log)
+		unlock()
+		if err != nil {
 			return log.failed(p, fmt.Errorf("running %s %s: %w", b.Engine.Name, args[0], err))
 		}
 	}
@@ -231,6 +241,6 @@ func (s *Store) importArchive(ctx context.Context, j job) error {
 		return err
 	}
 	defer f.Close()
-	_, err = s.Images.Import(ctx, f, j.ref)
+	_, err = s.Images.Import(ctx, f, j.ref, image.ImportOptions{Architecture: j.arch})
 	return err
 }

@@ -17,7 +17,7 @@ func Inspect(p *Point, i image.Image, b *Build) []Check {
 		{Name: "labels", Passed: i.Labels[LabelPoint] == p.Name(), Note: "point " + i.Labels[LabelPoint]},
 		{Name: "architecture", Passed: i.Architecture == p.Arch, Note: i.Architecture},
 		{Name: "not root", Passed: notRoot(i.User), Note: "user " + i.User},
-		{Name: "default command", Passed: len(i.Command) > 0, Note: strings.Join(i.Command, " ")},
+		{Name: "default command", Passed: len(i.Cmd) > 0, Note: strings.Join(i.Cmd, " ")},
 	}
 	return append(checks, libc(p, b))
 }

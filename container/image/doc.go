@@ -1,14 +1,32 @@
 // SPDX-License-Identifier: MIT
 
-// Package image keeps container images and tells what is known of them, without any
-// container engine.
+// Package image keeps container images in a directory, reads what can be known
+// of them without a container engine, makes some, and pushes them.
 //
-// The model: a [Store] is one OCI image layout, a folder in which blobs are kept by
-// their digest and images have names. Engines write images into it and read them from
-// it; images share the layers that are the same. What an image is said to be is taken
-// from its manifest and its configuration, and single files from its layers.
+// The model: a [Store] is one OCI image layout: oci-layout, index.json, and blobs
+// that are named by their digests. index.json gives manifests names, by the
+// annotation org.opencontainers.image.ref.name. buildah and podman write and read
+// the same directory (push NAME oci:DIR:NAME; pull wants DIR in lower case). An [Image] is a manifest, its
+// config and its layers, for one platform; Size is what a pull of all of it moves.
 //
-// The steps: [Open] a store; have an engine write images into it, or [Store.Import] one,
-// or make a [Dummy]; [Share] tells what two have in common; [Store.Push] brings one to a
-// registry and looks whether it arrived.
+// The steps:
+//
+//	s, err := image.Open(dir)
+//	img, err := s.ImportRoot(ctx, tar, "base:mine", image.RootOptions{Architecture: "amd64"})
+//	img, err := s.Dummy(ctx, "dummy:1g", image.DummyOptions{Size: 1 << 30, Layers: 8})
+//	b, err := s.ReadFile(ctx, img, "/etc/os-release")
+//	share := image.Share(a, b)
+//	digest, err := s.Push(ctx, img, "registry.example/lab/lammps:1", image.PushOptions{})
+//
+// Promises: every blob is checked against its digest when it is read or written,
+// except where only its presence is asked for (its size is checked then). A blob
+// or an index.json is there as a whole or not at all. Several processes that use
+// this package may change one store at once; around another program that does,
+// hold [Store.Lock]. Reading needs no lock. What comes out of an image or a
+// registry is limited and checked before it is believed: nothing in a layer is
+// ever written to the file system, and links in it lead to its own files only.
+//
+// Not here: images for several platforms under one name (the one for this machine
+// or the architecture asked for is taken), digests other than sha256, and layers
+// compressed with anything but gzip and zstd.
 package image

@@ -4,11 +4,15 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
@@ -19,7 +23,8 @@ func (s *Store) Find(ctx context.Context, ref string) (Image, error) {
 	if !ok {
 		return Image{}, fmt.Errorf("got the image %q, want NAME@sha256:HEX", ref)
 	}
-	if i, err := s.Image(digest); err == nil || !strings.Contains(local, "/") {
+	i, err := s.Image(digest)
+	if err == nil || !errors.Is(err, ErrNotFound) || !strings.Contains(local, "/") {
 		return i, err
 	}
 	d, err := name.NewDigest(ref)
@@ -30,5 +35,28 @@ func (s *Store) Find(ctx context.Context, ref string) (Image, error) {
 	if err != nil {
 		return Image{}, fmt.Errorf("pulling %s: %w", ref, err)
 	}
-	return s.add(img, ref)
+	if err := s.pulled(ctx, img, ref); err != nil {
+		return Image{}, fmt.Errorf("pulling %s: %w", ref, err)
+	}
+	return s.Image(digest)
+}
+
+// pulled takes an image from a registry into the store.
+func (s *Store) pulled(ctx context.Context, img v1.Image, name string) error {
+	unlock, err := s.writing(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := layout.Path(s.dir).WriteImage(img); err != nil { // holds blobs against their digests
+		return err
+	}
+	d, err := partial.Descriptor(img)
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, func(index *v1.IndexManifest) error {
+		setName(index, *d, name)
+		return nil
+	})
 }

@@ -2,41 +2,103 @@
 
 package image
 
-// Shared is what two images have in common: the layers whose blobs are the same.
+// Shared is what two images have in common. Layers are the same where their blobs
+// are (by digest: what a machine that has one image need not pull of the other); a
+// layer that an image holds twice counts once. Bytes are those of layers alone,
+// compressed as they are pulled. With A and B the sets of layers and |·| their
+// number or the sum of their bytes:
 type Shared struct {
-	A      string `json:"a"`
-	B      string `json:"b"`
-	Layers int    `json:"layers"`
-	// Bytes are those of the shared layers, compressed as they are pulled.
-	Bytes int64 `json:"bytes"`
-	// LayerJaccard is shared layers over all different layers of both, ByteJaccard the
-	// same of their bytes (Jaccard's index, the intersection over the union).
-	LayerJaccard float64 `json:"layer_jaccard"`
-	ByteJaccard  float64 `json:"byte_jaccard"`
-	// ByteShare is what part of the bytes of the two images is in shared layers: twice
-	// the shared bytes over the sum of both (Dice's coefficient).
-	ByteShare float64 `json:"byte_share"`
+	// Layers and Bytes are those in both, |A∩B|.
+	Layers int   `json:"layers"`
+	Bytes  int64 `json:"bytes"`
+	// JaccardLayers and JaccardBytes are |A∩B| / |A∪B|; 0 where both are empty.
+	JaccardLayers float64 `json:"jaccard_layers"`
+	JaccardBytes  float64 `json:"jaccard_bytes"`
+	// ShareBytes is 2|A∩B| / (|A|+|B|) over bytes, the share of both images' bytes
+	// that are shared layers (the Sørensen-Dice coefficient).
+	ShareBytes float64 `json:"share_bytes"`
 }
 
-// Share compares the layers of two images. A layer that an image has twice counts once.
+// Share compares two images.
 func Share(a, b Image) Shared {
-	s := Shared{A: a.Name, B: b.Name}
-	inA, inB := blobs(a), blobs(b)
-	var bytesA, bytesB int64
+	inA, bytesA := layerSet(a)
+	inB, bytesB := layerSet(b)
+	var s Shared
 	for digest, size := range inA {
-		bytesA += size
 		if _, ok := inB[digest]; ok {
 			s.Layers++
 			s.Bytes += size
 		}
 	}
-	for _, size := range inB {
-		bytesB += size
-	}
-	s.LayerJaccard = ratio(float64(s.Layers), float64(len(inA)+len(inB)-s.Layers))
-	s.ByteJaccard = ratio(float64(s.Bytes), float64(bytesA+bytesB-s.Bytes))
-	s.ByteShare = ratio(2*float64(s.Bytes), float64(bytesA+bytesB))
+	s.JaccardLayers = ratio(float64(s.Layers), float64(len(inA)+len(inB)-s.Layers))
+	s.JaccardBytes = ratio(float64(s.Bytes), float64(bytesA+bytesB-s.Bytes))
+	s.ShareBytes = ratio(2*float64(s.Bytes), float64(bytesA+bytesB))
 	return s
+}
+
+// SharedSet is what a set of images has in common. The means are over all pairs of
+// different images (n(n-1)/2 of them, each of the same weight), and 0 of fewer than
+// two images.
+type SharedSet struct {
+	Images            int     `json:"images"`
+	Pairs             int     `json:"pairs"`
+	MeanJaccardLayers float64 `json:"mean_jaccard_layers"`
+	MeanJaccardBytes  float64 `json:"mean_jaccard_bytes"`
+	MeanShareBytes    float64 `json:"mean_share_bytes"`
+	// Apart are the bytes of the layers of each image by itself, summed; Together
+	// are those of all different layers, once.
+	Apart    int64 `json:"apart_bytes"`
+	Together int64 `json:"together_bytes"`
+}
+
+// ShareAll compares all images of a set with one another. An image that is given
+// twice, with two names, counts once.
+func ShareAll(images []Image) SharedSet {
+	var s SharedSet
+	var distinct []Image
+	seen := map[string]bool{}
+	all := map[string]bool{}
+	for _, img := range images {
+		if seen[img.Digest] {
+			continue
+		}
+		seen[img.Digest] = true
+		distinct = append(distinct, img)
+		layers, n := layerSet(img)
+		s.Apart += n
+		for digest, size := range layers {
+			if !all[digest] {
+				all[digest] = true
+				s.Together += size
+			}
+		}
+	}
+	s.Images = len(distinct)
+	for i, a := range distinct {
+		for _, b := range distinct[:i] {
+			p := Share(a, b)
+			s.Pairs++
+			s.MeanJaccardLayers += p.JaccardLayers
+			s.MeanJaccardBytes += p.JaccardBytes
+			s.MeanShareBytes += p.ShareBytes
+		}
+	}
+	n := float64(s.Pairs)
+	s.MeanJaccardLayers = ratio(s.MeanJaccardLayers, n)
+	s.MeanJaccardBytes = ratio(s.MeanJaccardBytes, n)
+	s.MeanShareBytes = ratio(s.MeanShareBytes, n)
+	return s
+}
+
+func layerSet(img Image) (sizes map[string]int64, total int64) {
+	sizes = map[string]int64{}
+	for _, l := range img.Layers {
+		if _, ok := sizes[l.Digest]; !ok {
+			sizes[l.Digest] = l.Size
+			total += l.Size
+		}
+	}
+	return sizes, total
 }
 
 func ratio(a, b float64) float64 {
@@ -44,53 +106,4 @@ func ratio(a, b float64) float64 {
 		return 0
 	}
 	return a / b
-}
-
-// blobs are the layers of an image by digest, with their sizes.
-func blobs(i Image) map[string]int64 {
-	all := map[string]int64{}
-	for _, l := range i.Layers {
-		all[l.Digest] = l.Size
-	}
-	return all
-}
-
-// Sharing is what a set of images has in common.
-type Sharing struct {
-	Images int `json:"images"`
-	// Pairs are all pairs, in the order of the images.
-	Pairs []Shared `json:"pairs"`
-	// LayerJaccard, ByteJaccard and ByteShare are means over the pairs.
-	LayerJaccard float64 `json:"layer_jaccard"`
-	ByteJaccard  float64 `json:"byte_jaccard"`
-	ByteShare    float64 `json:"byte_share"`
-	// Apart is what the layers of all images take if each is stored by itself, Together
-	// what they take where each layer is stored once; in bytes.
-	Apart    int64 `json:"apart"`
-	Together int64 `json:"together"`
-}
-
-// ShareAll compares each image with each.
-func ShareAll(images []Image) Sharing {
-	s := Sharing{Images: len(images)}
-	all := map[string]int64{}
-	for i, a := range images {
-		for digest, size := range blobs(a) {
-			s.Apart += size
-			all[digest] = size
-		}
-		for _, b := range images[i+1:] {
-			p := Share(a, b)
-			s.Pairs = append(s.Pairs, p)
-			s.LayerJaccard += p.LayerJaccard
-			s.ByteJaccard += p.ByteJaccard
-			s.ByteShare += p.ByteShare
-		}
-	}
-	for _, size := range all {
-		s.Together += size
-	}
-	n := float64(len(s.Pairs))
-	s.LayerJaccard, s.ByteJaccard, s.ByteShare = ratio(s.LayerJaccard, n), ratio(s.ByteJaccard, n), ratio(s.ByteShare, n)
-	return s
 }

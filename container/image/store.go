@@ -3,221 +3,174 @@
 package image
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"runtime"
 	"strings"
-	"time"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/match"
-	"golang.org/x/sys/unix"
 )
 
-// refName is the annotation by which a layout names an image.
-const refName = "org.opencontainers.image.ref.name"
+// ErrNotFound is the error of a name or a digest that the store does not hold, and
+// of a file that an image does not hold.
+var ErrNotFound = errors.New("not found")
 
-// ErrNotFound says that a store has no image of a name or a digest.
-var ErrNotFound = errors.New("no such image")
+// DamagedError says which file of a store is not as it should be.
+type DamagedError struct {
+	File    string
+	Problem string
+}
 
-// Store is a folder of images.
+func (e *DamagedError) Error() string { return fmt.Sprintf("%s is damaged: %s", e.File, e.Problem) }
+
+// The names inside a layout, and annotations of descriptors.
+const (
+	layoutFile = "oci-layout"
+	indexFile  = "index.json"
+	blobsDir   = "blobs/sha256"
+	ingestDir  = ".ingest" // blobs before their digest is known
+
+	refName       = "org.opencontainers.image.ref.name"
+	referenceType = "vnd.docker.reference.type" // of attestations beside images
+)
+
+const (
+	maxIndex    = 64 << 20
+	maxManifest = 4 << 20 // as registries limit it
+	maxNesting  = 4       // of indexes
+)
+
+// Store is a directory of images. It is safe for use by several goroutines.
 type Store struct {
-	dir    string
-	layout layout.Path
+	dir string
+
+	mu   sync.Mutex
+	last *tree // that of the image that was read last
 }
 
-// Layer is one layer of an image.
-type Layer struct {
-	// Digest is that of the blob, as it is pulled; DiffID that of the archive in it.
-	Digest string `json:"digest"`
-	DiffID string `json:"diff_id"`
-	// Size is that of the blob, in bytes.
-	Size int64 `json:"size"`
-}
-
-// Image is one image of a store.
-type Image struct {
-	// Name is its name in the store; empty where it has none.
-	Name string `json:"name,omitempty"`
-	// Digest is that of its manifest.
-	Digest string `json:"digest"`
-	// Size is what a pull moves: manifest, configuration and layers, in bytes.
-	Size   int64   `json:"size"`
-	Layers []Layer `json:"layers"`
-	// The rest is its configuration's.
-	Architecture string            `json:"architecture,omitempty"`
-	Created      time.Time         `json:"created,omitzero"`
-	User         string            `json:"user,omitempty"`
-	WorkingDir   string            `json:"working_dir,omitempty"`
-	Command      []string          `json:"command,omitempty"`
-	Env          []string          `json:"env,omitempty"`
-	Labels       map[string]string `json:"labels,omitempty"`
-}
-
-// Open opens the store in a folder, and makes it where there is none.
+// Open makes or opens a store. An existing directory has to be an OCI image layout
+// or empty.
 func Open(dir string) (*Store, error) {
-	path, err := layout.FromPath(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, err
-		}
-		path, err = layout.Write(dir, empty.Index)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("opening the image layout %s: %w", dir, err)
-	}
-	return &Store{dir: dir, layout: path}, nil
-}
-
-// locked changes the layout while no other process of this kind does.
-func (s *Store) locked(change func() error) error {
-	f, err := os.OpenFile(filepath.Join(s.dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		return fmt.Errorf("locking %s: %w", f.Name(), err)
-	}
-	return change()
-}
-
-// manifests are the entries of the layout's index.
-func (s *Store) manifests() ([]v1.Descriptor, error) {
-	index, err := s.layout.ImageIndex()
-	if err != nil {
-		return nil, fmt.Errorf("reading the image layout %s: %w", s.dir, err)
-	}
-	m, err := index.IndexManifest()
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", filepath.Join(s.dir, "index.json"), err)
-	}
-	return m.Manifests, nil
-}
-
-// Images lists the images that have a name, in order of the names.
-func (s *Store) Images() ([]Image, error) {
-	entries, err := s.manifests()
+	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	var all []Image
-	for _, d := range entries {
-		if d.Annotations[refName] == "" {
-			continue
+	s := &Store{dir: abs}
+	b, err := os.ReadFile(s.path(layoutFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if entries, err := os.ReadDir(abs); err == nil && !fresh(entries) {
+			return nil, fmt.Errorf("%s is not an image store: it holds files, but no %s", dir, layoutFile)
 		}
-		img, err := s.describe(d)
-		if err != nil {
-			return nil, err
+	case err != nil:
+		return nil, err
+	default:
+		var layout struct{ ImageLayoutVersion string }
+		if err := json.Unmarshal(b, &layout); err != nil {
+			return nil, &DamagedError{s.path(layoutFile), err.Error()}
 		}
-		all = append(all, img)
+		if !strings.HasPrefix(layout.ImageLayoutVersion, "1.") {
+			return nil, &DamagedError{s.path(layoutFile), fmt.Sprintf("the layout has version %q, want 1.0.0", layout.ImageLayoutVersion)}
+		}
 	}
-	slices.SortFunc(all, func(a, b Image) int { return strings.Compare(a.Name, b.Name) })
-	return all, nil
+	if err := os.MkdirAll(s.path(blobsDir), 0o755); err != nil {
+		return nil, err
+	}
+	if err := s.create(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
-// Image finds an image by its name or by its digest. The error wraps [ErrNotFound] where
-// there is none.
-func (s *Store) Image(name string) (Image, error) {
-	entries, err := s.manifests()
+// fresh says whether a directory holds nothing, or what another process that makes
+// a store there has made so far.
+func fresh(entries []fs.DirEntry) bool {
+	other := false
+	for _, e := range entries {
+		n := e.Name()
+		if n == layoutFile { // it came since it was looked for
+			return true
+		}
+		other = other || n != "blobs" && !strings.HasPrefix(n, ".")
+	}
+	return !other
+}
+
+// Dir is the directory, as an absolute path.
+func (s *Store) Dir() string { return s.dir }
+
+func (s *Store) path(elem ...string) string {
+	return filepath.Join(append([]string{s.dir}, elem...)...)
+}
+
+func (s *Store) blob(h v1.Hash) string { return s.path(blobsDir, h.Hex) }
+
+// Images lists the images: in the order of index.json, an image with two names
+// twice. Images that cannot be read are left out and joined in the error, so that
+// the rest can be used.
+func (s *Store) Images() ([]Image, error) {
+	index, err := s.index()
+	if err != nil {
+		return nil, err
+	}
+	var images []Image
+	var problems []error
+	for _, d := range index.Manifests {
+		if !isImage(d) {
+			continue
+		}
+		img, err := s.load(d, runtime.GOARCH)
+		if errors.Is(err, errNoImage) {
+			continue
+		} else if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		images = append(images, img)
+	}
+	return images, errors.Join(problems...)
+}
+
+// Image finds an image by its name, or by the digest "sha256:…" of its manifest.
+func (s *Store) Image(nameOrDigest string) (Image, error) {
+	index, err := s.index()
 	if err != nil {
 		return Image{}, err
 	}
-	for _, d := range entries {
-		if d.Annotations[refName] == name || d.Digest.String() == name {
-			return s.describe(d)
+	d, err := s.find(index, nameOrDigest)
+	if err != nil {
+		return Image{}, err
+	}
+	return s.load(d, runtime.GOARCH)
+}
+
+// find gives the entry of index.json. Of two entries with one name the later one
+// counts: programs that do not replace a name append.
+func (s *Store) find(index *v1.IndexManifest, nameOrDigest string) (v1.Descriptor, error) {
+	for i := len(index.Manifests) - 1; i >= 0; i-- {
+		d := index.Manifests[i]
+		if d.Annotations[refName] == nameOrDigest && nameOrDigest != "" {
+			return d, nil
 		}
 	}
-	return Image{}, fmt.Errorf("%w: %s has no %q", ErrNotFound, s.dir, name)
-}
-
-// describe reads what is known of an image.
-func (s *Store) describe(d v1.Descriptor) (Image, error) {
-	fail := func(err error) (Image, error) {
-		return Image{}, fmt.Errorf("reading the image %s of %s: %w", d.Digest, s.dir, err)
-	}
-	img, err := s.layout.Image(d.Digest)
-	if err != nil {
-		return fail(err)
-	}
-	m, err := img.Manifest()
-	if err != nil {
-		return fail(err)
-	}
-	c, err := img.ConfigFile()
-	if err != nil {
-		return fail(err)
-	}
-	if len(c.RootFS.DiffIDs) != len(m.Layers) {
-		return fail(fmt.Errorf("got %d layers and %d digests of their content", len(m.Layers), len(c.RootFS.DiffIDs)))
-	}
-	i := Image{
-		Name: d.Annotations[refName], Digest: d.Digest.String(), Size: d.Size + m.Config.Size,
-		Architecture: c.Architecture, Created: c.Created.Time, User: c.Config.User, WorkingDir: c.Config.WorkingDir,
-		Command: c.Config.Cmd, Env: c.Config.Env, Labels: c.Config.Labels,
-	}
-	for n, l := range m.Layers {
-		i.Layers = append(i.Layers, Layer{Digest: l.Digest.String(), DiffID: c.RootFS.DiffIDs[n].String(), Size: l.Size})
-		i.Size += l.Size
-	}
-	return i, nil
-}
-
-// image opens the content of an image.
-func (s *Store) image(digest string) (v1.Image, error) {
-	h, err := v1.NewHash(digest)
-	if err != nil {
-		return nil, err
-	}
-	return s.layout.Image(h)
-}
-
-// add puts an image into the store under a name, which an earlier one loses.
-func (s *Store) add(img v1.Image, name string) (Image, error) {
-	// The blobs first and without the lock: they are in nobody's way.
-	if err := s.layout.WriteImage(img); err != nil {
-		return Image{}, fmt.Errorf("writing the image %s: %w", name, err)
-	}
-	err := s.locked(func() error {
-		return s.layout.ReplaceImage(img, match.Name(name), layout.WithAnnotations(map[string]string{refName: name}))
-	})
-	if err != nil {
-		return Image{}, fmt.Errorf("naming the image %s: %w", name, err)
-	}
-	return s.Image(name)
-}
-
-// Remove takes a name away. The image goes with [Store.Prune].
-func (s *Store) Remove(name string) error {
-	if _, err := s.Image(name); err != nil {
-		return err
-	}
-	return s.locked(func() error { return s.layout.RemoveDescriptors(match.Name(name)) })
-}
-
-// Prune removes the blobs that no image has, and gives their size in bytes. No image may
-// be written meanwhile.
-func (s *Store) Prune() (freed int64, err error) {
-	err = s.locked(func() error {
-		unused, err := s.layout.GarbageCollect()
-		if err != nil {
-			return err
+	for _, d := range index.Manifests {
+		if !d.MediaType.IsIndex() && d.Digest.String() == nameOrDigest {
+			return d, nil
 		}
-		for _, h := range unused {
-			file := filepath.Join(s.dir, "blobs", h.Algorithm, h.Hex)
-			if info, err := os.Stat(file); err == nil {
-				freed += info.Size()
-			}
-			if err := s.layout.RemoveBlob(h); err != nil {
-				return err
-			}
+	}
+	// The image may stand in an index that another program wrote.
+	for _, d := range index.Manifests {
+		if !d.MediaType.IsIndex() {
+			continue
 		}
-		return nil
-	})
-	return freed, err
+		if img, err := s.load(d, runtime.GOARCH); err == nil && (img.Digest == nameOrDigest || d.Digest.String() == nameOrDigest) {
+			return d, nil
+		}
+	}
+	return v1.Descriptor{}, fmt.Errorf("finding image %q in %s: %w", nameOrDigest, s.dir, ErrNotFound)
 }

@@ -5,16 +5,17 @@ package image
 import (
 	"archive/tar"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 )
 
@@ -32,10 +33,14 @@ func (s *Store) Unpack(ctx context.Context, i Image) (dir string, err error) {
 	fail := func(err error) (string, error) {
 		return "", fmt.Errorf("unpacking the image %s (%s): %w", i.Name, i.Digest, err)
 	}
-	if err := s.check(i); err != nil {
+	if err := s.checkLayers(i); err != nil {
 		return fail(err)
 	}
-	img, err := s.image(i.Digest)
+	h, err := v1.NewHash(i.Digest)
+	if err != nil {
+		return fail(err)
+	}
+	img, err := layout.Path(s.dir).Image(h)
 	if err != nil {
 		return fail(err)
 	}
@@ -61,22 +66,24 @@ func (s *Store) Unpack(ctx context.Context, i Image) (dir string, err error) {
 	return dir, nil
 }
 
-// check holds every blob of an image against its digest: what runs is what was asked
-// for.
-func (s *Store) check(i Image) error {
+// checkLayers holds every layer of an image against its digest: what runs is what was
+// asked for.
+func (s *Store) checkLayers(i Image) error {
 	for _, l := range i.Layers {
-		algorithm, want, _ := strings.Cut(l.Digest, ":")
-		f, err := os.Open(filepath.Join(s.dir, "blobs", algorithm, want))
+		want, err := v1.NewHash(l.Digest)
 		if err != nil {
 			return err
 		}
-		h := sha256.New()
-		_, err = io.Copy(h, f)
+		f, err := os.Open(s.blob(want))
+		if err != nil {
+			return err
+		}
+		got, _, err := v1.SHA256(f)
 		if err := errors.Join(err, f.Close()); err != nil {
 			return err
 		}
-		if got := hex.EncodeToString(h.Sum(nil)); got != want {
-			return fmt.Errorf("the layer %s is damaged: its content has the digest %s", l.Digest, got)
+		if got != want {
+			return &DamagedError{f.Name(), fmt.Sprintf("its content has the digest %s", got)}
 		}
 	}
 	return nil
@@ -106,8 +113,12 @@ func unpackFiles(ctx context.Context, archive io.Reader, dir string) error {
 	}
 }
 
+// rooted makes a path of an archive one of the image, without the slash before it; none
+// leads out of it.
+func rooted(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
+
 func unpackOne(root *os.Root, h *tar.Header, content io.Reader) error {
-	name := clean(h.Name)
+	name := rooted(h.Name)
 	if name == "" {
 		return nil
 	}
@@ -137,7 +148,7 @@ func unpackOne(root *os.Root, h *tar.Header, content io.Reader) error {
 		return root.Symlink(h.Linkname, name)
 	case tar.TypeLink:
 		_ = root.Remove(name)
-		return root.Link(clean(h.Linkname), name)
+		return root.Link(rooted(h.Linkname), name)
 	}
 	return nil // devices, and what else a job has no use for
 }

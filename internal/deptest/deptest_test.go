@@ -27,6 +27,7 @@ var rules = []struct {
 	{"stats", nil, "a leaf: numbers in, numbers out"},
 	{"catalog/read", []string{"spec"}, "rules of an application in, values out"},
 	{"catalog", []string{"spec", "catalog/read"}, "checks rules when it loads them"},
+	{"container/image", nil, "a leaf: a directory of images, whoever built them"},
 	{"ensemble", []string{"spec", "stats"}, "pure: what a job is, what can happen to it, and what rules make of that"},
 	{"study/sample", nil, "a leaf: points of a space, whatever they mean"},
 	{"study", []string{"spec", "catalog", "ensemble", "study/sample"}, "compiles to jobs; runs nothing"},
@@ -66,6 +67,9 @@ var outside = []struct {
 	{"github.com/invopop/", []string{"spec", "spec/internal/schemagen"}, "schemas are made in one place"},
 	{"cel.dev/", []string{"study", "catalog/read", "ensemble"}, "constraints are the study's, formulas the catalog's, conditions the rules'"},
 	{"github.com/prometheus/procfs", []string{"run", "run/local"}, "the machine is looked at where it is captured and used"},
+	{"github.com/google/go-containerregistry", []string{"container/image"}, "images and registries are spoken to in one place"},
+	{"oras.land/", []string{"container/image"}, "images and registries are spoken to in one place"},
+	{"github.com/klauspost/compress", []string{"container/image"}, "layers are compressed in one place"},
 	{"k8s.io/", nil, "no Kubernetes yet"},
 }
 
