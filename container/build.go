@@ -76,6 +76,7 @@ func (b *Builder) Build(ctx context.Context, p *Point) (build *Build, done bool,
 	if err := b.carryOut(ctx, p, rendered, bases); err != nil {
 		return nil, false, err
 	}
+	build.Resolved.Bases = b.Engine.baseDigests(ctx, p, bases)
 	if err := b.describe(ctx, p, build); err != nil {
 		return nil, false, err
 	}

@@ -114,3 +114,29 @@ func (e Engine) run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	return err
 }
+
+// baseDigests are those of the images that a build started from, by the name of the
+// base, as far as the engine tells.
+func (e Engine) baseDigests(ctx context.Context, p *Point, own map[string]string) map[string]string {
+	format := map[string]string{"buildah": "{{.FromImageDigest}}", "podman": "{{.Digest}}"}[e.Name]
+	if format == "" {
+		return nil
+	}
+	all := map[string]string{}
+	for _, b := range p.usedBases() {
+		if own[b.Name] != "" {
+			continue // it is known by what stands in for it
+		}
+		var out strings.Builder
+		if err := e.run(ctx, []string{"inspect", "--type", "image", "--format", format, b.Image}, &out); err != nil {
+			continue
+		}
+		if digest := strings.TrimSpace(out.String()); strings.HasPrefix(digest, "sha256:") {
+			all[b.Name] = digest
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all
+}
