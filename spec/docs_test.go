@@ -26,7 +26,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 		if i%2 == 0 { // not an example
 			part = strings.Join(regexp.MustCompile("`[^`]+`").FindAllString(part, -1), " ")
 		}
-		for _, word := range regexp.MustCompile("[A-Za-z]+").FindAllString(part, -1) {
+		for _, word := range regexp.MustCompile("[A-Za-z][A-Za-z0-9]*").FindAllString(part, -1) {
 			named[word] = true
 		}
 	}

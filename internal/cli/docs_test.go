@@ -73,7 +73,7 @@ func TestCommandsOfTheReadmeWork(t *testing.T) {
 func TestCommandsOfTheDocumentsWork(t *testing.T) {
 	t.Parallel()
 	dir := copied(t, "examples", "catalog/read/testdata")
-	for _, document := range []string{"patterns", "profiles", "ensembles", "ensemble-python", "forecasts"} {
+	for _, document := range []string{"patterns", "profiles", "ensembles", "ensemble-python", "forecasts", "containers"} {
 		for _, block := range blocks(t, "../../docs/"+document+".md", "sh") {
 			for line := range strings.Lines(block) {
 				cmd := exec.Command("sh", "-e", "-c", line)

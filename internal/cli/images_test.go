@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+
+package cli_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestImagesAreBuiltVerifiedAndRun builds real images, on bases that it makes of the
+// distribution's packages, and runs them.
+func TestImagesAreBuiltVerifiedAndRun(t *testing.T) {
+	t.Parallel()
+	switch {
+	case testing.Short():
+		t.Skip("it takes minutes")
+	case runtime.GOARCH != "amd64":
+		t.Skip("the script names images for amd64")
+	case os.Geteuid() != 0:
+		t.Skip("root is needed to make a base")
+	}
+	for _, program := range []string{"buildah", "mmdebstrap", "mpicc.mpich"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not installed", program)
+		}
+	}
+	bases := t.TempDir()
+	for _, suite := range []string{"bookworm", "trixie"} {
+		out, err := exec.Command("mmdebstrap", "--variant=minbase", suite, filepath.Join(bases, suite+".tar")).CombinedOutput()
+		if err != nil {
+			t.Fatalf("making a base of %s: %v\n%s", suite, err, out)
+		}
+	}
+	archives := httptest.NewServer(http.FileServer(http.Dir("testdata")))
+	t.Cleanup(archives.Close)
+	testscript.Run(t, testscript.Params{
+		Dir:  "testdata/images",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
+		Setup: func(e *testscript.Env) error {
+			storage := filepath.Join(e.WorkDir, "storage.conf")
+			e.Setenv("BASES", bases)
+			e.Setenv("ARCHIVES", archives.URL)
+			e.Setenv("XDG_DATA_HOME", filepath.Join(e.WorkDir, "data"))
+			e.Setenv("CONTAINERS_STORAGE_CONF", storage)
+			e.Setenv("HOME", e.WorkDir)
+			e.Defer(func() { // what buildah mounted and made
+				c := exec.Command("buildah", "rmi", "--all", "--force")
+				c.Env = append(os.Environ(), "CONTAINERS_STORAGE_CONF="+storage)
+				_ = c.Run()
+			})
+			return os.WriteFile(storage, fmt.Appendf(nil, "[storage]\ndriver = \"overlay\"\ngraphroot = %q\nrunroot = %q\n",
+				filepath.Join(e.WorkDir, "storage"), filepath.Join(e.WorkDir, "storage-run")), 0o644)
+		},
+	})
+}
