@@ -10,7 +10,7 @@
 GO ?= go
 BIN := bin/ensemble
 # What tests need beside the applications of the catalog.
-TEST_PACKAGES := chromium gcc gfortran libopenmpi-dev libmpich-dev buildah mmdebstrap
+TEST_PACKAGES := chromium gcc gfortran libopenmpi-dev libmpich-dev buildah mmdebstrap busybox-static
 
 .PHONY: all build demo mpi test test-deps bench e2e fuzz lint generate clean
 

@@ -222,8 +222,19 @@ func (s *supervisor) environ() error {
 		}
 	}
 	s.env = os.Environ()
-	s.inside = append(append(slices.Clone(s.plan.Env), add...), attemptVariable+"="+s.dir)
+	s.inside = once(slices.Concat(s.plan.Env, add, []string{attemptVariable + "=" + s.dir}))
 	return nil
+}
+
+// once keeps the last of several values of a variable.
+func once(env []string) (kept []string) {
+	for i, v := range env {
+		name, _, _ := strings.Cut(v, "=")
+		if !slices.ContainsFunc(env[i+1:], func(later string) bool { return strings.HasPrefix(later, name+"=") }) {
+			kept = append(kept, v)
+		}
+	}
+	return kept
 }
 
 // limit is a channel that fires when a time limit is over; without one it never
