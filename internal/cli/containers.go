@@ -35,7 +35,7 @@ for anything: lammps, 'lammps:debian-*', '*:debian-debian12-openmpi4-none-amd64'
 }
 
 // openImages opens the user's store of images.
-func (e *env) openImages() (*container.Store, error) {
+func openImages() (*container.Store, error) {
 	dir, err := container.DefaultDir()
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func newContainersList(e *env) *cobra.Command {
 			if err != nil {
 				return input(err)
 			}
-			store, err := e.openImages()
+			store, err := openImages()
 			if err != nil {
 				return err
 			}

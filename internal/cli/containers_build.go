@@ -50,7 +50,7 @@ shown where a build fails.`,
 			if err != nil {
 				return err
 			}
-			store, err := e.openImages()
+			store, err := openImages()
 			if err != nil {
 				return err
 			}

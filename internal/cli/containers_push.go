@@ -40,7 +40,7 @@ Credentials are those of docker and podman.`,
 			if err != nil {
 				return input(err)
 			}
-			store, err := e.openImages()
+			store, err := openImages()
 			if err != nil {
 				return err
 			}

@@ -35,7 +35,7 @@ pairs counts.`,
 			if err != nil {
 				return input(err)
 			}
-			store, err := e.openImages()
+			store, err := openImages()
 			if err != nil {
 				return err
 			}
@@ -125,7 +125,7 @@ they are told to. The same options make the same image. It holds no program.`,
 			if name = fmt.Sprintf("dummy:%s-%d", size, layers); len(args) > 0 {
 				name = args[0]
 			}
-			store, err := e.openImages()
+			store, err := openImages()
 			if err != nil {
 				return err
 			}

@@ -33,7 +33,7 @@ func (e *env) withImages(o spec.Object, cat *catalog.Catalog) (*catalog.Catalog,
 			continue // the study says that there is no such variant
 		}
 		if store == nil {
-			if store, err = e.openImages(); err != nil {
+			if store, err = openImages(); err != nil {
 				return nil, err
 			}
 		}
@@ -86,14 +86,4 @@ func zipped(all []spec.Axes) (axes []*spec.Axis) {
 		axes = append(axes, all[i].Variants)
 	}
 	return axes
-}
-
-// usesImages says whether an application of an ensemble has a variant in an image.
-func usesImages(e *spec.Ensemble) bool {
-	for _, a := range e.Spec.Applications {
-		if slices.ContainsFunc(a.Spec.Variants, func(v spec.Variant) bool { return v.Image != "" }) {
-			return true
-		}
-	}
-	return false
 }

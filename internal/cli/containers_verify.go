@@ -46,7 +46,7 @@ able to take its place; and the image has to have what the Flux view needs.`,
 			if err != nil {
 				return input(err)
 			}
-			store, err := e.openImages()
+			store, err := openImages()
 			if err != nil {
 				return err
 			}
@@ -144,7 +144,7 @@ func (v *verification) point(ctx context.Context, p *container.Point, build *con
 	if err != nil {
 		return nil, err
 	}
-	x.UseImages(v.store.Images, self, "enter")
+	x.UseImages(func() (*image.Store, error) { return v.store.Images, nil }, self, "enter")
 	dir, err := os.MkdirTemp("", "ensemble-verify-")
 	if err != nil {
 		return nil, err

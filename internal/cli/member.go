@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 
+	"github.com/converged-computing/ensemble/container/image"
 	"github.com/converged-computing/ensemble/flux"
 	"github.com/converged-computing/ensemble/run"
 	fluxrun "github.com/converged-computing/ensemble/run/flux"
@@ -31,7 +32,7 @@ var members = map[string]func(context.Context, *prepared) (member, error){
 }
 
 // onLocal is this machine.
-func onLocal(_ context.Context, r *prepared) (member, error) {
+func onLocal(context.Context, *prepared) (member, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -40,13 +41,13 @@ func onLocal(_ context.Context, r *prepared) (member, error) {
 	if err != nil {
 		return nil, err
 	}
-	if usesImages(r.ensemble) {
-		store, err := r.env.openImages()
+	x.UseImages(func() (*image.Store, error) {
+		store, err := openImages()
 		if err != nil {
 			return nil, err
 		}
-		x.UseImages(store.Images, self, "enter")
-	}
+		return store.Images, nil
+	}, self, "enter")
 	return thisMachine{x}, nil
 }
 

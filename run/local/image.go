@@ -33,6 +33,7 @@ const ImageLibrary = "/opt/ensemble/lib/libensemble-mpi.so"
 
 // images has what jobs in images need.
 type images struct {
+	open  func() (*image.Store, error) // opens the store, when the first job has an image
 	store *image.Store
 	enter []string             // argv of a process that calls Enter
 	found map[string]foundRoot // by reference
@@ -44,10 +45,11 @@ type foundRoot struct {
 	env []string
 }
 
-// UseImages has the executor run jobs in images of a store. enter is the command line,
-// without arguments of its own, of a process that calls [Enter].
-func (x *Executor) UseImages(store *image.Store, enter ...string) {
-	x.images = images{store: store, enter: enter, found: map[string]foundRoot{}}
+// UseImages has the executor run jobs in images of a store, which is opened when the
+// first job has one. enter is the command line, without arguments of its own, of a
+// process that calls [Enter].
+func (x *Executor) UseImages(open func() (*image.Store, error), enter ...string) {
+	x.images = images{open: open, enter: enter, found: map[string]foundRoot{}}
 }
 
 // find unpacks the image of a reference, and pulls it where the store does not have it.
@@ -56,8 +58,15 @@ func (i *images) find(ref string) (foundRoot, error) {
 		return r, nil
 	}
 	name, _, _ := strings.Cut(ref, "@")
-	if i.store == nil {
+	if i.open == nil {
 		return foundRoot{}, fmt.Errorf("the image %s cannot be run: there is no store of images", ref)
+	}
+	if i.store == nil {
+		store, err := i.open()
+		if err != nil {
+			return foundRoot{}, err
+		}
+		i.store = store
 	}
 	ctx := context.Background()
 	img, err := i.store.Find(ctx, ref)

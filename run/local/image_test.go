@@ -96,7 +96,7 @@ func newInImages(t *testing.T, store *image.Store, img image.Image) inImages {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x.UseImages(store, os.Args[0], "enter")
+	x.UseImages(func() (*image.Store, error) { return store, nil }, os.Args[0], "enter")
 	return inImages{x, img.Name + "@" + img.Digest}
 }
 
@@ -268,7 +268,7 @@ func BenchmarkEnter(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	x.UseImages(store, os.Args[0], "enter")
+	x.UseImages(func() (*image.Store, error) { return store, nil }, os.Args[0], "enter")
 	dir := b.TempDir()
 	for b.Loop() {
 		begin := time.Now()
