@@ -98,7 +98,7 @@ func (c *Container) check(at Path, decks []Deck) (faults []Fault) {
 			faults = append(faults, Faultf(at.Key("build").Key("sources").Index(i).Key("file"), "the application has no deck %q", s.File))
 		}
 	}
-	return append(faults, checkCopies(at, c.Copy, len(c.Build.Run) > 0 || len(c.Specs) > 0)...)
+	return append(faults, checkCopies(at, c.Copy, len(c.Build.Run) > 0)...)
 }
 
 func (r *Recipe) check(at Path) (faults []Fault) {
@@ -149,6 +149,9 @@ func checkCopies(at Path, paths []string, built bool) (faults []Fault) {
 		if !path.IsAbs(p) || path.Clean(p) != p || p == "/" || strings.ContainsAny(p, " \t\n\"'\\$*?[") {
 			faults = append(faults, Faultf(at.Key("copy").Index(i), "got %q, want a plain absolute path", p))
 		}
+	}
+	if len(paths) == 0 && built {
+		faults = append(faults, Faultf(at.Key("copy"), "missing; without it nothing of what is built gets into the image"))
 	}
 	if len(paths) > 0 && !built {
 		faults = append(faults, Faultf(at.Key("copy"), "nothing is built that could be copied"))

@@ -187,7 +187,7 @@ func (i insider) run(ctx context.Context, user int, argv ...string) (text string
 }
 
 func checkMPI(ctx context.Context, p *container.Point, i insider) (container.Check, error) {
-	launcher := map[spec.MPI]string{spec.OpenMPI: "mpirun", spec.MPICH: "mpiexec"}[p.MPI.MPI]
+	launcher := local.ImageLaunchers[p.MPI.MPI]
 	if launcher == "" {
 		return container.Check{}, nil
 	}

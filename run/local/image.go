@@ -31,6 +31,10 @@ import (
 // ImageLibrary is where the MPI profiling library is in images.
 const ImageLibrary = "/opt/ensemble/lib/libensemble-mpi.so"
 
+// ImageLaunchers are the launchers of MPIs in images. MPICH's is called by a name that no
+// other MPI has: distributions install a second MPI beside it for some applications.
+var ImageLaunchers = map[spec.MPI]string{spec.OpenMPI: "mpirun", spec.MPICH: "mpiexec.hydra"}
+
 // images has what jobs in images need.
 type images struct {
 	open  func() (*image.Store, error) // opens the store, when the first job has an image
@@ -95,12 +99,7 @@ func (x *Executor) inImage(job *ensemble.Job, p *plan) error {
 		return err
 	}
 	p.Root, p.Env, p.Enter = r.dir, r.env, x.images.enter
-	switch job.Launch.MPI {
-	case spec.OpenMPI:
-		p.Launcher = "mpirun"
-	case spec.MPICH:
-		p.Launcher = "mpiexec"
-	}
+	p.Launcher = ImageLaunchers[job.Launch.MPI]
 	if job.Launch.Profile == spec.ProfileMPI {
 		p.Preload = ImageLibrary
 	}
