@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"runtime"
 	"strconv"
+	"strings"
 
 	"github.com/converged-computing/ensemble/container/image"
 	"github.com/spf13/cobra"
@@ -85,10 +86,25 @@ func sharingListing(order []string, sets map[string][]image.Image, pairs bool) *
 		l.header = []string{"images", "image", "and", "shared", "layers", "bytes", "share"}
 	}
 	var all []result
+	var bases []string
+	means := map[string]*image.SharedSet{} // by base: sums over the pairs of one MPI
 	number := func(x float64) string { return strconv.FormatFloat(x, 'f', 2, 64) }
 	for _, name := range order {
 		s := image.ShareAll(sets[name])
 		all = append(all, result{name, s})
+		if base, _, ok := strings.Cut(name, " "); ok && s.Pairs > 0 {
+			m := means[base]
+			if m == nil {
+				m = &image.SharedSet{}
+				means[base] = m
+				bases = append(bases, base)
+			}
+			n := float64(s.Pairs)
+			m.Images, m.Pairs = m.Images+s.Images, m.Pairs+s.Pairs
+			m.MeanJaccardLayers += n * s.MeanJaccardLayers
+			m.MeanJaccardBytes += n * s.MeanJaccardBytes
+			m.MeanShareBytes += n * s.MeanShareBytes
+		}
 		if !pairs {
 			l.rows = append(l.rows, []string{name, strconv.Itoa(len(sets[name])), bytesText(s.Apart), bytesText(s.Together),
 				number(s.MeanJaccardLayers), number(s.MeanJaccardBytes), number(s.MeanShareBytes)})
@@ -102,6 +118,14 @@ func sharingListing(order []string, sets map[string][]image.Image, pairs bool) *
 		}
 	}
 	l.value = all
+	if !pairs {
+		for _, base := range bases {
+			m := means[base]
+			n := float64(m.Pairs)
+			l.rows = append(l.rows, []string{base + ", all pairs of one MPI", strconv.Itoa(m.Images), "", "",
+				number(m.MeanJaccardLayers / n), number(m.MeanJaccardBytes / n), number(m.MeanShareBytes / n)})
+		}
+	}
 	return l
 }
 
