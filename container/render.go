@@ -303,7 +303,7 @@ func (r *renderer) tools() error {
 // part writes the stage that builds a part.
 func (r *renderer) part(part *spec.Part, name, from string, before func()) error {
 	title := part.Name
-	if part.Version != "" {
+	if part.Version != "" && !strings.HasSuffix(part.Name, part.Version) {
 		title += " " + part.Version
 	}
 	r.comment("%s: %s", title, strings.Join(strings.Fields(part.Description), " "))
