@@ -96,7 +96,7 @@ func (r *renderer) run(lines ...string) {
 // image writes all stages.
 func (r *renderer) image() error {
 	p := r.point
-	r.line("# %s: %s on %s", p.Name(), p.App.Metadata.Name, p.Base.Description)
+	r.line("# %s: %s on %s", p.Name(), p.App.Metadata.Name, strings.Join(strings.Fields(p.Base.Description), " "))
 	r.line("# Written by: ensemble containers render %s", p.Name())
 	r.foreignBases()
 	r.base()
@@ -430,12 +430,12 @@ func (r *renderer) env(all map[string]string) {
 
 // quote writes a value for ENV, in which the builder still fills in variables.
 func quote(value string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", " ", "\r", " ").Replace(value) + `"`
 }
 
 // literal writes a value in which nothing is filled in.
 func literal(value string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`).Replace(value) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`, "\n", " ", "\r", " ").Replace(value) + `"`
 }
 
 // word writes one word of a shell.

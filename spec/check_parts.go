@@ -84,8 +84,37 @@ func (p *Parts) Check() (faults []Fault) {
 	return faults
 }
 
+// packageName is what distributions call packages, with a version behind = where one is
+// wanted.
+var packageName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+_:=~-]*$`)
+
+func (p Packages) check(at Path) (faults []Fault) {
+	for _, base := range slices.Sorted(maps.Keys(p)) {
+		for i, name := range p[base] {
+			if !packageName.MatchString(name) {
+				faults = append(faults, Faultf(at.Key(base).Index(i), "got %q, want the name of a package", name))
+			}
+		}
+	}
+	return faults
+}
+
+// variableName is the name of a variable of the environment.
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func checkEnv(at Path, env map[string]string) (faults []Fault) {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		if !variableName.MatchString(name) {
+			faults = append(faults, Faultf(at.Key(name), "got %q, want the name of a variable", name))
+		}
+	}
+	return faults
+}
+
 func (p *Part) check(at Path) (faults []Fault) {
 	faults = p.Build.check(at.Key("build"))
+	faults = append(faults, p.Packages.check(at.Key("packages"))...)
+	faults = append(faults, checkEnv(at.Key("env"), p.Env)...)
 	faults = append(faults, checkCopies(at, p.Copy, len(p.Build.Run) > 0)...)
 	return faults
 }
@@ -93,6 +122,8 @@ func (p *Part) check(at Path) (faults []Fault) {
 // check lists what is wrong with the recipe of an application.
 func (c *Container) check(at Path, decks []Deck) (faults []Fault) {
 	faults = c.Build.check(at.Key("build"))
+	faults = append(faults, c.Packages.check(at.Key("packages"))...)
+	faults = append(faults, checkEnv(at.Key("env"), c.Env)...)
 	for i, s := range c.Build.Sources {
 		if s.File != "" && !slices.ContainsFunc(decks, func(d Deck) bool { return d.Path == s.File }) {
 			faults = append(faults, Faultf(at.Key("build").Key("sources").Index(i).Key("file"), "the application has no deck %q", s.File))
@@ -102,6 +133,7 @@ func (c *Container) check(at Path, decks []Deck) (faults []Fault) {
 }
 
 func (r *Recipe) check(at Path) (faults []Fault) {
+	faults = r.Packages.check(at.Key("packages"))
 	for i, s := range r.Sources {
 		at := at.Key("sources").Index(i)
 		kinds := 0

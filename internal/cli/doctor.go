@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"slices"
 
+	"github.com/converged-computing/ensemble/container"
 	"github.com/converged-computing/ensemble/flux"
 	"github.com/converged-computing/ensemble/run"
 	"github.com/spf13/cobra"
@@ -114,6 +115,9 @@ func (e *env) showDiagnosis(d *diagnosis, format string) error {
 		}
 		if path, err := exec.LookPath("flux"); err == nil {
 			fmt.Fprintf(e.stdout, "flux: %s\n", path)
+		}
+		if engine, err := container.FindEngine(""); err == nil {
+			fmt.Fprintf(e.stdout, "images are built by %s\n", engine.Program)
 		}
 		if uri := os.Getenv(flux.URIEnv); uri != "" {
 			fmt.Fprintf(e.stdout, "inside a Flux instance: %s\n", uri)

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/converged-computing/ensemble/container/image"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -41,6 +42,11 @@ func TestImagesAreBuiltVerifiedAndRun(t *testing.T) {
 	}
 	archives := httptest.NewServer(http.FileServer(http.Dir("testdata")))
 	t.Cleanup(archives.Close)
+	registry, err := image.NewScratch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { registry.Close() })
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/images",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
@@ -48,6 +54,7 @@ func TestImagesAreBuiltVerifiedAndRun(t *testing.T) {
 			storage := filepath.Join(e.WorkDir, "storage.conf")
 			e.Setenv("BASES", bases)
 			e.Setenv("ARCHIVES", archives.URL)
+			e.Setenv("REGISTRY", registry.Address)
 			e.Setenv("XDG_DATA_HOME", filepath.Join(e.WorkDir, "data"))
 			e.Setenv("CONTAINERS_STORAGE_CONF", storage)
 			e.Setenv("HOME", e.WorkDir)
