@@ -70,7 +70,8 @@ func (c *check) jobs(r *prepared) (n int, err error) {
 		c.titles.add(job)
 		f := c.at(cmp.Or(strings.TrimSpace(job.App+" "+job.Variant), "group "+job.Group))
 		names, services := jobPrograms(job)
-		if u := (use{job.App, job.Variant, fmt.Sprintf("%q %q", names, services)}); !seen[u] {
+		inside := job.Launch.Image != "" // whether the image has them shows when it runs
+		if u := (use{job.App, job.Variant, fmt.Sprintf("%q %q", names, services)}); !inside && !seen[u] {
 			seen[u] = true
 			v, err := variantOf(r.ensemble, job)
 			if err != nil {
@@ -113,6 +114,9 @@ func (c *check) variants(cat *catalog.Catalog) {
 		a, _ := cat.App(name)
 		for i := range a.Spec.Variants {
 			v := &a.Spec.Variants[i]
+			if v.Image != "" {
+				continue
+			}
 			f := c.at(name + " " + v.Name)
 			f.programs(fmt.Sprintf("%s, variant %s", name, v.Name), programs(a, v), v.Packages, run.Path(nil))
 			if v.MPI != spec.NoMPI {
