@@ -35,7 +35,14 @@ func TestImagesAreBuiltVerifiedAndRun(t *testing.T) {
 	}
 	bases := t.TempDir()
 	for _, suite := range []string{"bookworm", "trixie"} {
-		out, err := exec.Command("mmdebstrap", "--variant=minbase", suite, filepath.Join(bases, suite+".tar")).CombinedOutput()
+		var out []byte
+		var err error
+		for range 3 { // mirrors fail at times; builds on the base try again as well
+			out, err = exec.Command("mmdebstrap", "--variant=minbase", `--aptopt=Acquire::Retries "5"`, suite, filepath.Join(bases, suite+".tar")).CombinedOutput()
+			if err == nil {
+				break
+			}
+		}
 		if err != nil {
 			t.Fatalf("making a base of %s: %v\n%s", suite, err, out)
 		}
