@@ -31,6 +31,10 @@ import (
 // ImageLibrary is where the MPI profiling library is in images.
 const ImageLibrary = "/opt/ensemble/lib/libensemble-mpi.so"
 
+// imagePath is where programs of an image are that does not say so itself, as with
+// engines.
+const imagePath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 // ImageLaunchers are the launchers of MPIs in images. MPICH's is called by a name that no
 // other MPI has: distributions install a second MPI beside it for some applications.
 var ImageLaunchers = map[spec.MPI]string{spec.OpenMPI: "mpirun", spec.MPICH: "mpiexec.hydra"}
@@ -152,25 +156,47 @@ func mountImage(root, attempt string) error {
 	if err := unix.Mount("overlay", at, "overlay", 0, options); err != nil {
 		return fmt.Errorf("mounting the overlay: %w", err)
 	}
-	for _, dir := range []string{"/proc", "/sys", "/dev", attempt} {
-		to := filepath.Join(at, dir)
-		if err := os.MkdirAll(to, 0o755); err != nil {
+	// What comes from the machine is taken before the image becomes the root, and put in
+	// place after it: a link in the image then leads to the image's own files only.
+	dirs := []string{"/proc", "/sys", "/dev", attempt}
+	trees := make([]int, len(dirs))
+	for i, dir := range dirs {
+		tree, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+		if err != nil {
+			return fmt.Errorf("taking %s: %w", dir, err)
+		}
+		trees[i] = tree
+	}
+	files := map[string][]byte{}
+	for _, file := range []string{"/etc/resolv.conf", "/etc/hosts"} {
+		if content, err := os.ReadFile(file); err == nil {
+			files[file] = content
+		}
+	}
+	if err := unix.Chroot(at); err != nil {
+		return err
+	}
+	if err := os.Chdir("/"); err != nil {
+		return err
+	}
+	for i, dir := range dirs {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
-		if err := unix.Mount(dir, to, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		if err := unix.MoveMount(trees[i], "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 			return fmt.Errorf("mounting %s: %w", dir, err)
 		}
 	}
-	for _, file := range []string{"/etc/resolv.conf", "/etc/hosts"} {
-		if content, err := os.ReadFile(file); err == nil {
-			to := filepath.Join(at, file)
-			_ = os.Remove(to) // it may be a link that leads elsewhere
-			if err := os.WriteFile(to, content, 0o644); err != nil {
-				return err
-			}
+	for file, content := range files {
+		if os.MkdirAll(filepath.Dir(file), 0o755) != nil {
+			continue // the image has no such folder and a link in its place
+		}
+		_ = os.Remove(file) // it may be a link to what is not there
+		if err := os.WriteFile(file, content, 0o644); err != nil {
+			return err
 		}
 	}
-	return unix.Chroot(at)
+	return nil
 }
 
 // insideUserNamespace says whether this process is in a user namespace of its own.
@@ -196,7 +222,7 @@ func (x *Executor) InImage(ctx context.Context, ref, folder string, user int, ar
 	}
 	line := append(append([]string{}, x.images.enter...), r.dir, folder, folder)
 	c := exec.CommandContext(ctx, line[0], append(line[1:], argv...)...)
-	c.Env = r.env
+	c.Env = once(append([]string{imagePath}, r.env...))
 	c.SysProcAttr = namespaces(user)
 	c.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	out, err := c.CombinedOutput()

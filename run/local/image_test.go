@@ -23,7 +23,7 @@ import (
 )
 
 // busyboxImage is an image with a shell and small tools, and nothing else.
-func busyboxImage(t testing.TB) (*image.Store, image.Image) {
+func busyboxImage(t testing.TB, links ...string) (*image.Store, image.Image) {
 	t.Helper()
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
@@ -48,7 +48,15 @@ func busyboxImage(t testing.TB) (*image.Store, image.Image) {
 			t.Fatal(err)
 		}
 	}
+	linked := map[string]string{}
+	for i := 0; i < len(links); i += 2 {
+		linked[links[i]] = links[i+1]
+	}
 	for _, dir := range []string{"bin", "etc", "tmp"} {
+		if to := linked[dir]; to != "" {
+			add(&tar.Header{Name: dir, Typeflag: tar.TypeSymlink, Linkname: to}, nil)
+			continue
+		}
 		add(&tar.Header{Name: dir + "/", Typeflag: tar.TypeDir, Mode: 0o755}, nil)
 	}
 	add(&tar.Header{Name: "bin/busybox", Typeflag: tar.TypeReg, Mode: 0o755}, program)
@@ -57,7 +65,9 @@ func busyboxImage(t testing.TB) (*image.Store, image.Image) {
 			add(&tar.Header{Name: "bin/" + name, Typeflag: tar.TypeSymlink, Linkname: "busybox"}, nil)
 		}
 	}
-	add(&tar.Header{Name: "etc/marker", Typeflag: tar.TypeReg, Mode: 0o644}, []byte("of the image\n"))
+	if linked["etc"] == "" {
+		add(&tar.Header{Name: "etc/marker", Typeflag: tar.TypeReg, Mode: 0o644}, []byte("of the image\n"))
+	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -180,6 +190,42 @@ func allowed(t *testing.T) string {
 	_, list, _ := strings.Cut(string(b), "Cpus_allowed_list:\t")
 	list, _, _ = strings.Cut(list, "\n")
 	return list
+}
+
+// TestLinksOfAnImageLeadToItsOwnFiles has images whose folders are links to a folder of
+// the machine: nothing may be written there.
+func TestLinksOfAnImageLeadToItsOwnFiles(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, link string
+		status     ensemble.Status
+	}{
+		{"a link in the place of /etc", "etc", ensemble.Succeeded},
+		{"a link on the way to the attempt", "tmp", ensemble.Failed}, // it leads nowhere in the image
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			outside := t.TempDir()
+			if c.link == "tmp" && !strings.HasPrefix(outside, "/tmp/") {
+				t.Skip("attempts are not below /tmp")
+			}
+			hosts := filepath.Join(outside, "hosts")
+			if err := os.WriteFile(hosts, []byte("mine\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			store, img := busyboxImage(t, c.link, outside)
+			d := carryOutIn(t, newInImages(t, store, img), job("j", "sh", "-c", "echo written > here"))
+			if exit := exitOf(t, d, "j", 1); exit.Status != c.status {
+				t.Errorf("got %s (%s), want %s", exit.Status, exit.Reason, c.status)
+			}
+			if entries, err := os.ReadDir(outside); err != nil || len(entries) != 1 {
+				t.Errorf("the folder of the machine has %v (%v), want hosts alone", entries, err)
+			}
+			if b, err := os.ReadFile(hosts); err != nil || string(b) != "mine\n" {
+				t.Errorf("a file of the machine holds %q (%v) now", b, err)
+			}
+		})
+	}
 }
 
 func TestWhatEndsInAnImageIsARecord(t *testing.T) {

@@ -222,7 +222,7 @@ func (s *supervisor) environ() error {
 		}
 	}
 	s.env = os.Environ()
-	s.inside = once(slices.Concat(s.plan.Env, add, []string{attemptVariable + "=" + s.dir}))
+	s.inside = once(slices.Concat([]string{imagePath}, s.plan.Env, add, []string{attemptVariable + "=" + s.dir}))
 	return nil
 }
 
