@@ -55,7 +55,7 @@ func CSV(w io.Writer, r *Report) error {
 		"app", "scaling", "variant", "environment", "problem", "parameters", "threads", "nodes", "ranks", "base",
 		"time", "unit", "n", "median", "median_low", "median_high", "mean", "mean_low", "mean_high", "sd", "min", "max",
 		"speedup", "speedup_low", "speedup_high", "efficiency", "efficiency_low", "efficiency_high",
-		"launch_overhead[s]", "noisy", "mean_without_noisy", "outliers", "flags", "warnings", "grid", "efficiency_without_noisy",
+		"launch_overhead[s]", "noisy", "mean_without_noisy", "outliers", "flags", "warnings", "grid", "efficiency_without_noisy", "image",
 	}
 	head = append(head, mpiHeads...)
 	for _, name := range names {
@@ -118,7 +118,7 @@ func csvPoint(a *Application, s *Series, p *Point) []string {
 	}
 	line = append(line, overhead, strconv.Itoa(p.Noisy), quiet, strings.Join(outliers, ";"),
 		strings.Join(slices.Sorted(maps.Keys(p.Flags)), ";"), strings.Join(slices.Concat(t.Warnings, ratio, p.Warnings, s.Warnings), "; "),
-		p.Grid, quietEfficiency)
+		p.Grid, quietEfficiency, strings.Join(s.Images, ";"))
 	return append(line, mpiCells(p.MPI)...)
 }
 

@@ -92,6 +92,8 @@ type rowGroup struct {
 	Entry *legendEntry
 	Rows  [][]cell
 	Notes []string
+	// Images are those that the trials of the group ran in.
+	Images []string
 }
 
 type cell struct {

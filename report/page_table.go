@@ -62,6 +62,9 @@ func seriesTable(r *Report, a *Application, scaled bool) *tableView {
 		for _, w := range s.Warnings {
 			g.Notes = append(g.Notes, plain(w))
 		}
+		for _, image := range s.Images {
+			g.Images = append(g.Images, plain(image))
+		}
 		t.Groups = append(t.Groups, g)
 	}
 	return t

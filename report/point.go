@@ -23,7 +23,10 @@ func (b *builder) series(s Setting, g group) Series {
 		}
 		byPlace[at][grid] = append(byPlace[at][grid], rec)
 	}
-	out := Series{Setting: s, Profile: typicalProfile(g.records), Warnings: g.warnings}
+	out := Series{Setting: s, Images: images(g.records), Profile: typicalProfile(g.records), Warnings: g.warnings}
+	if len(out.Images) > 1 {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("the trials ran in %d images: what differs can be of the images", len(out.Images)))
+	}
 	for at, byGrid := range byPlace {
 		for grid, records := range byGrid {
 			p := b.point(records)
@@ -42,6 +45,17 @@ func (b *builder) series(s Setting, g group) Series {
 	}
 	b.compare(out.Points)
 	return out
+}
+
+// images are those of the records, in their order.
+func images(records []*measure.Record) (all []string) {
+	for _, rec := range records {
+		if rec.Image != "" {
+			all = append(all, rec.Image)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // point summarises repetitions of the same thing.

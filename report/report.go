@@ -87,6 +87,8 @@ type Setting struct {
 // Series is the time over the number of ranks, all else being equal.
 type Series struct {
 	Setting
+	// Images are those that the trials ran in, NAME@sha256:HEX, in their order.
+	Images []string `json:"images,omitempty"`
 	// Points are in the order of ranks, then nodes.
 	Points []Point `json:"points"`
 	// Profile is what a typical trial on the most ranks that were profiled did in

@@ -158,6 +158,9 @@ func (p *printer) series(r *Report, a *Application, s *Series) {
 	for _, note := range append(notes, s.Warnings...) {
 		p.note(4, 2, "! "+plain(note))
 	}
+	for _, image := range s.Images {
+		p.note(4, 2, "image "+plain(image))
+	}
 	p.repetitions(s)
 	p.mpi(s)
 }

@@ -5,6 +5,7 @@ package report_test
 import (
 	"bytes"
 	gocmp "cmp"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -143,5 +144,32 @@ func TestTextSaysWhatNumbersDoNotCarry(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAReportNamesTheImagesOfItsNumbers(t *testing.T) {
+	records := []measure.Record{run("a", 1, "", 2), run("a", 1, "", 3), run("a", 1, "", 2.5)}
+	records[0].Image, records[1].Image = "a:one@sha256:11", "a:one@sha256:22"
+	for i := range records {
+		records[i].Variant = "one"
+	}
+	records[2].Variant = "native"
+	r := report.Build(records, nil, report.Options{})
+	var text, page, table bytes.Buffer
+	if err := errors.Join(report.Text(&text, r, report.TextOptions{}), report.HTML(&page, r, report.Meta{}), report.CSV(&table, r)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\n    image a:one@sha256:11\n    image a:one@sha256:22\n", "! the trials ran in 2 images"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the text lacks %q:\n%s", want, text.String())
+		}
+	}
+	for _, want := range []string{"image a:one@sha256:11</code>", "image a:one@sha256:22</code>"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if want := "a:one@sha256:11;a:one@sha256:22"; !strings.Contains(table.String(), want) {
+		t.Errorf("the table lacks %q:\n%s", want, table.String())
 	}
 }

@@ -246,8 +246,13 @@ func newSupervise() *cobra.Command {
 // newEnter becomes a process in an image; it is not for users.
 func newEnter() *cobra.Command {
 	return &cobra.Command{
-		Use: "enter ROOT ATTEMPT WORKDIR COMMAND...", Hidden: true, DisableFlagParsing: true,
-		RunE: func(_ *cobra.Command, args []string) error { return &codeError{127, local.Enter(args)} },
+		Use: "enter ROOT ATTEMPT WORKDIR [COMMAND...]", Hidden: true, DisableFlagParsing: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := local.Enter(args); err != nil {
+				return &codeError{127, err}
+			}
+			return nil
+		},
 	}
 }
 

@@ -144,7 +144,7 @@ func (v *verification) point(ctx context.Context, p *container.Point, build *con
 	if err != nil {
 		return nil, err
 	}
-	x.UseImages(func() (*image.Store, error) { return v.store.Images, nil }, self, "enter")
+	x.UseImages(ctx, func() (*image.Store, error) { return v.store.Images, nil }, self, "enter")
 	dir, err := os.MkdirTemp("", "ensemble-verify-")
 	if err != nil {
 		return nil, err

@@ -83,7 +83,9 @@ func (e *env) diagnose(ctx context.Context, args []string, x member) ([]*finding
 	if err := r.prepare(ctx); err != nil {
 		return nil, input(locate(err))
 	}
-	_, err = c.jobs(r)
+	if _, err = c.jobs(r); err == nil {
+		err = ctx.Err()
+	}
 	return c.findings, err
 }
 

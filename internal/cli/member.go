@@ -32,7 +32,7 @@ var members = map[string]func(context.Context, *prepared) (member, error){
 }
 
 // onLocal is this machine.
-func onLocal(context.Context, *prepared) (member, error) {
+func onLocal(ctx context.Context, _ *prepared) (member, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func onLocal(context.Context, *prepared) (member, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.UseImages(func() (*image.Store, error) {
+	x.UseImages(ctx, func() (*image.Store, error) {
 		store, err := openImages()
 		if err != nil {
 			return nil, err

@@ -89,6 +89,9 @@ func (e *env) run(ctx context.Context, args []string, o runOptions) error {
 	var c check
 	n, err := c.jobs(r)
 	if err == nil {
+		err = ctx.Err() // before what then seems to be lacking
+	}
+	if err == nil {
 		err = c.error()
 	}
 	if err != nil {

@@ -3,6 +3,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -41,6 +43,7 @@ var ImageLaunchers = map[spec.MPI]string{spec.OpenMPI: "mpirun", spec.MPICH: "mp
 
 // images has what jobs in images need.
 type images struct {
+	ctx   context.Context              // ends what is pulled and unpacked
 	open  func() (*image.Store, error) // opens the store, when the first job has an image
 	store *image.Store
 	enter []string             // argv of a process that calls Enter
@@ -55,12 +58,13 @@ type foundRoot struct {
 
 // UseImages has the executor run jobs in images of a store, which is opened when the
 // first job has one. enter is the command line, without arguments of its own, of a
-// process that calls [Enter].
-func (x *Executor) UseImages(open func() (*image.Store, error), enter ...string) {
-	x.images = images{open: open, enter: enter, found: map[string]foundRoot{}}
+// process that calls [Enter]. The end of ctx ends what is being pulled or unpacked.
+func (x *Executor) UseImages(ctx context.Context, open func() (*image.Store, error), enter ...string) {
+	x.images = images{ctx: ctx, open: open, enter: enter, found: map[string]foundRoot{}}
 }
 
-// find unpacks the image of a reference, and pulls it where the store does not have it.
+// find unpacks the image of a reference, pulls it where the store does not have it, and
+// tries whether this machine lets its jobs in.
 func (i *images) find(ref string) (foundRoot, error) {
 	if r, ok := i.found[ref]; ok {
 		return r, nil
@@ -76,8 +80,7 @@ func (i *images) find(ref string) (foundRoot, error) {
 		}
 		i.store = store
 	}
-	ctx := context.Background()
-	img, err := i.store.Find(ctx, ref)
+	img, err := i.store.Find(i.ctx, ref)
 	if errors.Is(err, image.ErrNotFound) {
 		return foundRoot{}, &run.MissingError{Program: "the image " + ref, Hint: "build it with: ensemble containers build " + name}
 	}
@@ -87,13 +90,38 @@ func (i *images) find(ref string) (foundRoot, error) {
 	if img.Architecture != "" && img.Architecture != runtime.GOARCH {
 		return foundRoot{}, fmt.Errorf("the image %s is for %s; this machine is %s", name, img.Architecture, runtime.GOARCH)
 	}
-	dir, err := i.store.Unpack(ctx, img)
+	dir, err := i.store.Unpack(i.ctx, img)
 	if err != nil {
 		return foundRoot{}, err
+	}
+	if err := i.mayEnter(dir); err != nil {
+		return foundRoot{}, fmt.Errorf("the image %s cannot be run here: %w", name, err)
 	}
 	r := foundRoot{dir, img.Env}
 	i.found[ref] = r
 	return r, nil
+}
+
+// mayEnter enters an image once, without a command: a machine that forbids it says so
+// before any job.
+func (i *images) mayEnter(root string) error {
+	work, err := os.MkdirTemp("", "ensemble-enter-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(work)
+	c := exec.CommandContext(i.ctx, i.enter[0], append(slices.Clone(i.enter[1:]), root, work, work)...)
+	c.SysProcAttr = namespaces(os.Geteuid())
+	out, err := c.CombinedOutput()
+	var exit *exec.ExitError
+	switch {
+	case err == nil || i.ctx.Err() != nil:
+		return context.Cause(i.ctx)
+	case errors.As(err, &exit):
+		return errors.New(cmp.Or(strings.TrimSpace(string(out)), err.Error()))
+	}
+	return &run.MissingError{Program: "a mount namespace", Of: "jobs in images",
+		Hint: fmt.Sprintf("this machine refuses it (%v): allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone), or run natively", err)}
 }
 
 // inImage decides how a job with an image is run.
@@ -112,10 +140,11 @@ func (x *Executor) inImage(job *ensemble.Job, p *plan) error {
 
 // Enter is the body of the process that becomes one of a job in an image. It is in a
 // mount namespace of its own. The arguments are the folder of the image, the attempt's
-// directory, the directory to work in, and the command. It returns only if it fails.
+// directory, the directory to work in, and the command. It returns only if it fails, or
+// if there is no command, when the image was only tried.
 func Enter(args []string) error {
-	if len(args) < 4 {
-		return errors.New("want ROOT ATTEMPT WORKDIR COMMAND")
+	if len(args) < 3 {
+		return errors.New("want ROOT ATTEMPT WORKDIR [COMMAND]")
 	}
 	root, attempt, work, argv := args[0], args[1], args[2], args[3:]
 	runtime.LockOSThread() // namespaces and roots are the thread's
@@ -124,6 +153,9 @@ func Enter(args []string) error {
 	}
 	if err := os.Chdir(work); err != nil {
 		return fmt.Errorf("entering the image: %w", err)
+	}
+	if len(argv) == 0 {
+		return nil
 	}
 	path, err := exec.LookPath(argv[0])
 	if err != nil {

@@ -7,11 +7,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -106,7 +109,7 @@ func newInImages(t *testing.T, store *image.Store, img image.Image) inImages {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x.UseImages(func() (*image.Store, error) { return store, nil }, os.Args[0], "enter")
+	x.UseImages(t.Context(), func() (*image.Store, error) { return store, nil }, os.Args[0], "enter")
 	return inImages{x, img.Name + "@" + img.Digest}
 }
 
@@ -197,11 +200,10 @@ func allowed(t *testing.T) string {
 func TestLinksOfAnImageLeadToItsOwnFiles(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name, link string
-		status     ensemble.Status
+		name, link, refused string
 	}{
-		{"a link in the place of /etc", "etc", ensemble.Succeeded},
-		{"a link on the way to the attempt", "tmp", ensemble.Failed}, // it leads nowhere in the image
+		{"a link in the place of /etc", "etc", ""},
+		{"a link on the way to the attempt", "tmp", "cannot be run here: entering the image: mkdir /tmp: file exists"}, // it leads nowhere in the image
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -214,9 +216,13 @@ func TestLinksOfAnImageLeadToItsOwnFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			store, img := busyboxImage(t, c.link, outside)
-			d := carryOutIn(t, newInImages(t, store, img), job("j", "sh", "-c", "echo written > here"))
-			if exit := exitOf(t, d, "j", 1); exit.Status != c.status {
-				t.Errorf("got %s (%s), want %s", exit.Status, exit.Reason, c.status)
+			x, j := newInImages(t, store, img), job("j", "sh", "-c", "echo written > here")
+			if c.refused != "" {
+				if err := x.Check(j); err == nil || !strings.Contains(err.Error(), c.refused) {
+					t.Errorf("got %v, want that it %s", err, c.refused)
+				}
+			} else if exit := exitOf(t, carryOutIn(t, x, j), "j", 1); exit.Status != ensemble.Succeeded {
+				t.Errorf("got %s (%s), want success", exit.Status, exit.Reason)
 			}
 			if entries, err := os.ReadDir(outside); err != nil || len(entries) != 1 {
 				t.Errorf("the folder of the machine has %v (%v), want hosts alone", entries, err)
@@ -272,6 +278,56 @@ func TestAnImageThatIsNotHereIsMissing(t *testing.T) {
 	}
 }
 
+func TestAPullThatHangsCanBeEnded(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	hangs := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(hangs.Close)
+	store, err := image.Open(filepath.Join(t.TempDir(), "images"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := local.New(os.Args[0], "supervise")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.UseImages(ctx, func() (*image.Store, error) { return store, nil }, os.Args[0], "enter")
+	j := job("j", "true")
+	j.Launch.Image = strings.TrimPrefix(hangs.URL, "http://") + "/some/image@sha256:" + strings.Repeat("0", 64)
+	if err := x.Check(j); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want that it was cancelled", err)
+	}
+}
+
+// TestAMachineWithoutNamespacesIsToldBeforeAnyJob runs itself in a user namespace where no
+// others can be made.
+func TestAMachineWithoutNamespacesIsToldBeforeAnyJob(t *testing.T) {
+	t.Parallel()
+	const limit = "/proc/sys/user/max_mnt_namespaces"
+	if os.Getenv("ENSEMBLE_TEST_LIMITED") == "" {
+		c := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
+		c.Env = append(os.Environ(), "ENSEMBLE_TEST_LIMITED=yes")
+		c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER,
+			UidMappings: []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}}
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Errorf("in a user namespace: %v\n%s", err, out)
+		}
+		return
+	}
+	if err := os.WriteFile(limit, []byte("0"), 0); err != nil {
+		t.Skip(err)
+	}
+	store, img := busyboxImage(t)
+	var missing *run.MissingError
+	if err := newInImages(t, store, img).Check(job("j", "true")); !errors.As(err, &missing) || !strings.Contains(missing.Hint, "max_user_namespaces") {
+		t.Errorf("got %v, want that namespaces are missing", err)
+	}
+}
+
 func TestADamagedImageIsNotRun(t *testing.T) {
 	t.Parallel()
 	store, img := busyboxImage(t)
@@ -314,7 +370,7 @@ func BenchmarkEnter(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	x.UseImages(func() (*image.Store, error) { return store, nil }, os.Args[0], "enter")
+	x.UseImages(b.Context(), func() (*image.Store, error) { return store, nil }, os.Args[0], "enter")
 	dir := b.TempDir()
 	for b.Loop() {
 		begin := time.Now()

@@ -21,8 +21,11 @@ import (
 // The test binary is its own supervisor and its own driver.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "enter" {
-		fmt.Fprintln(os.Stderr, local.Enter(os.Args[2:]))
-		os.Exit(127)
+		if err := local.Enter(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(127)
+		}
+		os.Exit(0)
 	}
 	// As in the environment of a user who has it set: jobs have their own.
 	if err := os.Setenv("OMP_NUM_THREADS", "7"); err != nil {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/converged-computing/ensemble/container/image"
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/run"
 	"github.com/converged-computing/ensemble/run/local"
@@ -24,8 +25,14 @@ import (
 
 const shortJobs = 40
 
+// Every second job of drive is in this image, where there is one.
+const (
+	imageStoreEnv = "ENSEMBLE_TEST_STORE"
+	imageEnv      = "ENSEMBLE_TEST_IMAGE"
+)
+
 // drive is the driver of the tests below, a process of its own so that it can
-// be killed: forty jobs that each leave one line.
+// be killed: forty jobs that each print one line.
 func drive(dir string) error {
 	d, _, err := run.Open(dir)
 	if err != nil {
@@ -35,12 +42,17 @@ func drive(dir string) error {
 	if err != nil {
 		return err
 	}
+	ref := os.Getenv(imageEnv)
+	x.UseImages(context.Background(), func() (*image.Store, error) { return image.Open(os.Getenv(imageStoreEnv)) }, os.Args[0], "enter")
 	s, err := (&run.Driver{Dir: d, Executor: x}).Run(context.Background(), func(yield func(*ensemble.Job, error) bool) {
 		for i := range shortJobs {
 			id := fmt.Sprintf("job-%02d", i)
 			// The line is written at the end: it stands for the finished work.
-			j := job(id, "sh", "-c", "sleep 0.02 & wait; echo "+id+" >> "+filepath.Join(dir, "work-done"))
+			j := job(id, "sh", "-c", "sleep 0.02 & wait; echo "+id)
 			j.Policy.Shared = i%3 == 0
+			if i%2 == 0 {
+				j.Launch.Image = ref
+			}
 			if !yield(j, nil) {
 				return
 			}
@@ -156,42 +168,64 @@ func killed(t *testing.T, kills int, kill func(dir string, driver int)) (dir str
 }
 
 func TestADriverKilledAtRandomMomentsLosesAndRepeatsNothing(t *testing.T) {
-	dir := killed(t, 50, func(_ string, driver int) { _ = unix.Kill(driver, unix.SIGKILL) })
-	// The supervisors lived on, so that not even the work was done twice.
-	b, err := os.ReadFile(filepath.Join(dir, "work-done"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := map[string]int{}
-	for line := range strings.Lines(string(b)) {
-		if lines[line]++; lines[line] > 1 {
-			t.Errorf("%s did its work %d times", strings.TrimSpace(line), lines[line])
-		}
-	}
-	if len(lines) != shortJobs {
-		t.Errorf("%d jobs did their work, want %d", len(lines), shortJobs)
-	}
+	checkWorkOnce(t, killed(t, 50, killDriver))
 }
 
 func TestDriverAndSupervisorKilledTogetherRepeatOnlyWhatWasNotFinished(t *testing.T) {
-	killed(t, 50, func(dir string, driver int) {
-		// The driver first, so that it cannot report its supervisor's end.
-		_ = unix.Kill(driver, unix.SIGKILL)
-		locks, _ := filepath.Glob(filepath.Join(dir, "jobs/*/*/lock"))
-		for _, lock := range locks {
-			f, err := os.Open(lock)
-			if err != nil {
-				continue
-			}
-			if errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK) {
-				b, _ := os.ReadFile(lock)
-				if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
-					_ = unix.Kill(pid, unix.SIGKILL)
-				}
-			}
-			f.Close()
+	killed(t, 50, killBoth)
+}
+
+func TestJobsInImagesOutliveTheirDriverLikeOthers(t *testing.T) {
+	store, img := busyboxImage(t)
+	t.Setenv(imageStoreEnv, store.Dir())
+	t.Setenv(imageEnv, img.Name+"@"+img.Digest)
+	t.Run("the driver is killed", func(t *testing.T) { checkWorkOnce(t, killed(t, 20, killDriver)) })
+	t.Run("the supervisor too", func(t *testing.T) { killed(t, 20, killBoth) })
+}
+
+func killDriver(_ string, driver int) { _ = unix.Kill(driver, unix.SIGKILL) }
+
+// killBoth kills the driver, first, so that it cannot report its supervisor's end.
+func killBoth(dir string, driver int) {
+	killDriver(dir, driver)
+	locks, _ := filepath.Glob(filepath.Join(dir, "jobs/*/*/lock"))
+	for _, lock := range locks {
+		f, err := os.Open(lock)
+		if err != nil {
+			continue
 		}
-	})
+		if errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK) {
+			b, _ := os.ReadFile(lock)
+			if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
+				_ = unix.Kill(pid, unix.SIGKILL)
+			}
+		}
+		f.Close()
+	}
+}
+
+// checkWorkOnce checks that, since the supervisors lived on, not even work was done twice.
+func checkWorkOnce(t *testing.T, dir string) {
+	t.Helper()
+	outputs, err := filepath.Glob(filepath.Join(dir, "jobs/*/*", run.StdoutFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	times := map[string]int{}
+	for _, path := range outputs {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(b) > 0 {
+			times[string(b)]++
+		}
+	}
+	for i := range shortJobs {
+		if id := fmt.Sprintf("job-%02d", i); times[id+"\n"] != 1 {
+			t.Errorf("%s did its work %d times, want once", id, times[id+"\n"])
+		}
+	}
 }
 
 func TestWhatASupervisorLeavesIsKilledWhenItDies(t *testing.T) {

@@ -52,8 +52,8 @@ func newTree() (*tree, error) {
 	return t, nil
 }
 
-// start starts a process; sys is what is special of it beside its group. A command that is not found is an error that wraps
-// exec.ErrNotFound or fs.ErrNotExist.
+// start starts a process; sys is what is special of it beside its group. A command that
+// is not found is an error that wraps exec.ErrNotFound or fs.ErrNotExist.
 func (t *tree) start(argv []string, dir string, env []string, stdout, stderr *os.File, sys *syscall.SysProcAttr) (pid int, done <-chan end, err error) {
 	path := argv[0]
 	if !strings.Contains(path, "/") {
