@@ -22,6 +22,9 @@ const (
 	// WorkDir is where the decks are and where the default command runs; any user may
 	// write there.
 	WorkDir = "/work"
+	// ViewDir is where the Flux Operator's script puts the programs of the Flux view,
+	// whose links lead there, as whatever user the container has.
+	ViewDir = "/opt/software"
 	// PackageList lists the packages of the image, a line each: name, version and
 	// architecture with tabs between them, in order of the bytes.
 	PackageList = "/opt/ensemble/share/packages"
@@ -155,15 +158,15 @@ func (r *renderer) install(b *spec.Base, packages []string, more ...string) {
 	}
 	r.run(append([]string{
 		"export DEBIAN_FRONTEND=noninteractive",
-		"apt-get -q update",
-		"apt-get -q -y install --no-install-recommends " + list,
+		"apt-get -q -o Acquire::Retries=5 update",
+		"apt-get -q -y -o Acquire::Retries=5 install --no-install-recommends " + list,
 		"rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig/aux-cache /var/log/apt /var/log/dpkg.log"}, more...)...)
 }
 
 // common are what every image has, by family.
 var common = map[spec.Family][]string{
-	spec.FamilyDebian: {"ca-certificates"},
-	spec.FamilyRHEL:   {"ca-certificates", "shadow-utils"},
+	spec.FamilyDebian: {"ca-certificates", "findutils", "hostname"},
+	spec.FamilyRHEL:   {"ca-certificates", "findutils", "hostname", "shadow-utils"},
 }
 
 // base writes the stage that all others of the point's base stand on.
@@ -183,8 +186,8 @@ func (r *renderer) base() {
 	r.install(p.Base, common[p.Base.Family],
 		fmt.Sprintf("groupadd -g %d ensemble", UserID),
 		fmt.Sprintf("useradd -u %d -g %d -d %s -M -s /bin/sh ensemble", UserID, UserID, WorkDir),
-		"mkdir -p "+WorkDir+" "+path.Dir(PackageList),
-		"chmod 1777 "+WorkDir)
+		"mkdir -p "+WorkDir+" "+ViewDir+" "+path.Dir(PackageList),
+		"chmod 1777 "+WorkDir+" "+ViewDir)
 	r.line(`ENV HOME="%s" LANG="C.UTF-8" PATH="%s:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"`, WorkDir, path.Dir(Oras))
 }
 
@@ -541,7 +544,7 @@ func (r *renderer) specs() error {
 	for _, s := range p.specs() {
 		fmt.Fprintf(&b, "    - '%s'\n", strings.ReplaceAll(s, "'", "''"))
 	}
-	b.WriteString("  concretizer:\n    unify: true\n  config:\n    install_tree: /opt/software\n  view: /opt/view\n")
+	b.WriteString("  concretizer:\n    unify: true\n  config:\n    install_tree: /opt/spack/software\n  view: /opt/spack/view\n")
 	r.files["spack.yaml"] = []byte(b.String())
 	r.line("COPY spack.yaml /src/spack.yaml")
 	return r.recipe(&p.Toolchain.Build, p.Base)

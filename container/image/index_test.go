@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -117,9 +118,17 @@ func TestPruneKeepsWhatIsReached(t *testing.T) {
 	s := open(t)
 	shared := tarOf(t, file{"shared", "1"})
 	a := put(t, s, "a:1", shared, tarOf(t, file{"a", "1"}))
-	put(t, s, "b:1", shared, tarOf(t, file{"b", "22"}))
+	b := put(t, s, "b:1", shared, tarOf(t, file{"b", "22"}))
 	if p, err := s.Prune(ctx, 0); err != nil || p != (Pruned{}) {
 		t.Fatalf("pruned %+v, %v, want nothing", p, err)
+	}
+	kept, err := s.Unpack(ctx, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, err := s.Unpack(ctx, b)
+	if err != nil {
+		t.Fatal(err)
 	}
 	if err := s.Remove(ctx, "b:1"); err != nil {
 		t.Fatal(err)
@@ -133,8 +142,14 @@ func TestPruneKeepsWhatIsReached(t *testing.T) {
 		t.Errorf("pruned %+v, %v, want nothing: all is young", p, err)
 	}
 	p, err := s.Prune(ctx, 0)
-	if err != nil || p.Blobs != 4 {
-		t.Errorf("pruned %+v, %v, want a manifest, a config, a layer and a leftover", p, err)
+	if err != nil || p.Blobs != 4 || p.Unpacked != 1 {
+		t.Errorf("pruned %+v, %v, want a manifest, a config, a layer and a leftover, and one image's files", p, err)
+	}
+	if _, err := os.Stat(filepath.Join(kept, "a")); err != nil {
+		t.Error(err)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(gone)); err != nil || len(entries) != 3 {
+		t.Errorf("there are %v (%v), want one image, when it was used, and the mount point", entries, err)
 	}
 	if _, err := s.ReadFile(ctx, a, "shared"); err != nil {
 		t.Error(err)

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -16,14 +18,16 @@ import (
 
 // Pruned is what [Store.Prune] deleted.
 type Pruned struct {
-	Blobs int   `json:"blobs"`
-	Bytes int64 `json:"bytes"`
+	Blobs    int   `json:"blobs"`
+	Unpacked int   `json:"unpacked"` // images
+	Bytes    int64 `json:"bytes"`
 }
 
-// Prune deletes blobs that no manifest of index.json reaches, and what writers that
-// were killed left. It waits for writers of this package. A blob younger than age
-// stays: another program may be about to name it; 0 where none is. When a manifest
-// cannot be read nothing is deleted.
+// Prune deletes blobs that no manifest of index.json reaches, the files of such images
+// that were unpacked, and what writers that were killed left. It waits for writers of
+// this package. What is younger than age stays: another program may be about to name a
+// blob, or run in an unpacked image; 0 where none does. When a manifest cannot be read
+// nothing is deleted.
 func (s *Store) Prune(ctx context.Context, age time.Duration) (Pruned, error) {
 	unlock, err := s.lock(ctx, blobsLock, unix.LOCK_EX)
 	if err != nil {
@@ -51,7 +55,69 @@ func (s *Store) Prune(ctx context.Context, age time.Duration) (Pruned, error) {
 		return p, err
 	}
 	left, err := s.sweep(ingestDir, before, nil)
-	return Pruned{p.Blobs + left.Blobs, p.Bytes + left.Bytes}, err
+	p.Blobs, p.Bytes = p.Blobs+left.Blobs, p.Bytes+left.Bytes
+	if err != nil {
+		return p, err
+	}
+	unpacked, err := s.sweepUnpacked(before, reached)
+	p.Unpacked, p.Bytes = unpacked.Unpacked, p.Bytes+unpacked.Bytes
+	return p, err
+}
+
+// sweepUnpacked deletes the folders of images that are not kept and were last run before
+// then, and folders that were never finished.
+func (s *Store) sweepUnpacked(before time.Time, keep map[string]bool) (p Pruned, err error) {
+	entries, err := os.ReadDir(s.path(unpackedDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, nil
+	}
+	if err != nil {
+		return p, err
+	}
+	for _, e := range entries {
+		hex, whole := strings.CutPrefix(e.Name(), "sha256-")
+		dir := s.path(unpackedDir, e.Name())
+		info, err := os.Stat(dir + usedSuffix)
+		if err != nil {
+			info, err = e.Info()
+		}
+		if !e.IsDir() || keep[hex] || !whole && !strings.HasPrefix(e.Name(), partPrefix) || err != nil || info.ModTime().After(before) {
+			continue
+		}
+		size, err := bytesBelow(dir)
+		if err != nil {
+			return p, err
+		}
+		if whole { // so that a part of it is never taken for the image
+			part := s.path(unpackedDir, partPrefix+hex)
+			if err := os.Rename(dir, part); err != nil {
+				return p, err
+			}
+			_ = os.Remove(dir + usedSuffix)
+			dir = part
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			return p, err
+		}
+		p.Unpacked++
+		p.Bytes += size
+	}
+	return p, nil
+}
+
+// bytesBelow is the size of the files below a folder, in bytes.
+func bytesBelow(dir string) (n int64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil {
+			n += info.Size()
+		}
+		return err
+	})
+	return n, err
 }
 
 // reach marks a blob and all that it refers to.

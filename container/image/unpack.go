@@ -22,13 +22,21 @@ import (
 // MountPoint is an empty folder beside the unpacked images, for those who run them.
 const MountPoint = ".mount"
 
+// Below the layout are the folders of unpacked images, sha256-HEX, and beside each an
+// empty file that says when it was last asked for.
+const (
+	unpackedDir = "unpacked"
+	usedSuffix  = ".used"
+	partPrefix  = ".part-"
+)
+
 // Unpack gives the folder with the files of an image, and unpacks them where that was
 // not done before. Everything in it is the user's; devices and special modes are left
 // out. The folder is shared by all who run the image and is not to be changed.
 func (s *Store) Unpack(ctx context.Context, i Image) (dir string, err error) {
-	dir = filepath.Join(s.dir, "unpacked", strings.ReplaceAll(i.Digest, ":", "-"))
+	dir = s.path(unpackedDir, strings.ReplaceAll(i.Digest, ":", "-"))
 	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
+		return dir, used(dir)
 	}
 	fail := func(err error) (string, error) {
 		return "", fmt.Errorf("unpacking the image %s (%s): %w", i.Name, i.Digest, err)
@@ -47,7 +55,7 @@ func (s *Store) Unpack(ctx context.Context, i Image) (dir string, err error) {
 	if err := os.MkdirAll(filepath.Join(filepath.Dir(dir), MountPoint), 0o755); err != nil {
 		return fail(err)
 	}
-	part, err := os.MkdirTemp(filepath.Dir(dir), ".part-")
+	part, err := os.MkdirTemp(filepath.Dir(dir), partPrefix)
 	if err != nil {
 		return fail(err)
 	}
@@ -63,8 +71,11 @@ func (s *Store) Unpack(ctx context.Context, i Image) (dir string, err error) {
 	if err := os.Rename(part, dir); err != nil && !errors.Is(err, fs.ErrExist) { // another was faster
 		return fail(err)
 	}
-	return dir, nil
+	return dir, used(dir)
 }
+
+// used says that an unpacked image is about to be run.
+func used(dir string) error { return os.WriteFile(dir+usedSuffix, nil, 0o644) }
 
 // checkLayers holds every layer of an image against its digest: what runs is what was
 // asked for.

@@ -30,7 +30,7 @@ Where a POINT is wanted, an application alone stands for all of its points, and 
 for anything: lammps, 'lammps:debian-*', '*:debian-debian12-openmpi4-none-amd64'.`,
 	}
 	c.AddCommand(newContainersList(e), newContainersRender(e), newContainersBuild(e), newContainersVerify(e),
-		newContainersPush(e), newContainersSharing(e), newContainersDummy(e))
+		newContainersPush(e), newContainersSharing(e), newContainersDummy(e), newContainersPrune(e))
 	return c
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -180,8 +181,12 @@ func (i insider) run(ctx context.Context, user int, argv ...string) (text string
 		return "", nil, err
 	}
 	text, failed = i.x.InImage(ctx, i.ref, dir, user, argv...)
-	if ctx.Err() != nil {
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
 		return "", nil, context.Cause(ctx)
+	case failed != nil && !errors.As(failed, &exit): // it is not the image's fault
+		return "", nil, failed
 	}
 	return strings.TrimSpace(text), failed, nil
 }
@@ -225,10 +230,12 @@ func checkPrograms(ctx context.Context, p *container.Point, i insider) (containe
 // anyUser is a user that no image knows.
 const anyUser = 54321
 
-// checkUser runs as a user that the image does not know and has it write.
+// checkUser runs as a user that the image does not know. Here every file is that
+// user's, so it is their modes that say where any user may write.
 func checkUser(ctx context.Context, _ *container.Point, i insider) (container.Check, error) {
-	text, failed, err := i.run(ctx, anyUser, "sh", "-c", "id -u && echo hello > "+container.WorkDir+"/.probe && cat "+container.WorkDir+"/.probe")
-	c := container.Check{Name: "any user", Passed: failed == nil && text == fmt.Sprintf("%d\nhello", anyUser), Note: fmt.Sprintf("user %d works in %s", anyUser, container.WorkDir)}
+	text, failed, err := i.run(ctx, anyUser, "sh", "-c", `id -u && find "$@" -maxdepth 0 -perm -0002`, "sh", container.WorkDir, container.ViewDir)
+	c := container.Check{Name: "any user", Passed: failed == nil && text == fmt.Sprintf("%d\n%s\n%s", anyUser, container.WorkDir, container.ViewDir),
+		Note: fmt.Sprintf("user %d can write to %s and %s", anyUser, container.WorkDir, container.ViewDir)}
 	if !c.Passed {
 		c.Note = fmt.Sprintf("as user %d: %v: %s", anyUser, failed, text)
 	}

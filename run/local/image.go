@@ -113,14 +113,20 @@ func (i *images) mayEnter(root string) error {
 	c := exec.CommandContext(i.ctx, i.enter[0], append(slices.Clone(i.enter[1:]), root, work, work)...)
 	c.SysProcAttr = namespaces(os.Geteuid())
 	out, err := c.CombinedOutput()
-	var exit *exec.ExitError
-	switch {
-	case err == nil || i.ctx.Err() != nil:
+	if err == nil || i.ctx.Err() != nil {
 		return context.Cause(i.ctx)
-	case errors.As(err, &exit):
-		return errors.New(cmp.Or(strings.TrimSpace(string(out)), err.Error()))
 	}
-	return &run.MissingError{Program: "a mount namespace", Of: "jobs in images",
+	return cmp.Or(refused(err), errors.New(cmp.Or(strings.TrimSpace(string(out)), err.Error())))
+}
+
+// refused is the error of a machine on which a process cannot have its own namespaces,
+// where that is why a command did not run.
+func refused(err error) error {
+	var exit *exec.ExitError
+	if err == nil || errors.As(err, &exit) {
+		return nil
+	}
+	return &run.MissingError{Program: "a namespace for what runs in images",
 		Hint: fmt.Sprintf("this machine refuses it (%v): allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone), or run natively", err)}
 }
 
@@ -246,7 +252,8 @@ func (s *supervisor) entering(work string) ([]string, *syscall.SysProcAttr) {
 
 // InImage runs one command in an image, in an empty folder that is its own, and gives
 // what it prints. With a user other than this one's the command is in a user namespace
-// where this user is called that.
+// where this user is called that. The error is an *[exec.ExitError] where the command
+// fails, and a *[run.MissingError] where the machine refuses the namespaces.
 func (x *Executor) InImage(ctx context.Context, ref, folder string, user int, argv ...string) (string, error) {
 	r, err := x.images.find(ref)
 	if err != nil {
@@ -261,7 +268,7 @@ func (x *Executor) InImage(ctx context.Context, ref, folder string, user int, ar
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
-	return string(out), err
+	return string(out), cmp.Or(refused(err), err)
 }
 
 // namespaces are those of a process that enters an image, as a user.
