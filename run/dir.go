@@ -31,7 +31,9 @@ const (
 	StepsFile   = "steps"
 	ExitFile    = "exit.json"
 	SamplesFile = "samples.jsonl"
+	LockFile    = "lock" // held by what owns the attempt's processes
 	FilesDir    = "files"
+	WorkDir     = "work" // where the job works
 	ProfileDir  = "profile"
 )
 

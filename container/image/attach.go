@@ -19,8 +19,8 @@ import (
 // 1.1, manifest.md).
 const emptyConfig types.MediaType = "application/vnd.oci.empty.v1+json"
 
-// Artifact is what is said of an image, such as its bill of materials.
-type Artifact struct {
+// Attachment is what is said of an image, such as its bill of materials.
+type Attachment struct {
 	// Type is what it is, such as "application/spdx+json"; required.
 	Type string
 	// MediaType is that of Content; default Type.
@@ -42,7 +42,7 @@ type Referrer struct {
 // does. A registry without the referrers API lists it under the tag sha256-DIGEST;
 // two programs that attach at once may lose one another's entry there. Returned is
 // the digest of the artifact's manifest.
-func (s *Store) Attach(ctx context.Context, img Image, ref string, a Artifact, opts PushOptions) (digest string, err error) {
+func (s *Store) Attach(ctx context.Context, img Image, ref string, a Attachment, opts PushOptions) (digest string, err error) {
 	r, err := opts.session(ref)
 	if err != nil {
 		return "", err

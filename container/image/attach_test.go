@@ -38,7 +38,7 @@ func TestAttach(t *testing.T) {
 				t.Fatal(err)
 			}
 			var want []string
-			for i, a := range []Artifact{
+			for i, a := range []Attachment{
 				{Type: "application/spdx+json", Content: []byte(`{"spdxVersion":"SPDX-2.3"}`)},
 				{Type: "application/vnd.example.notes", MediaType: "text/plain", Content: []byte("{}"), Annotations: map[string]string{"by": "me"}},
 			} {
@@ -74,7 +74,7 @@ func TestAttach(t *testing.T) {
 			if list, err := dummy(t, s, 2).Referrers(t.Context(), ref, quick()); err != nil || len(list) != 0 {
 				t.Errorf("an image without referrers has %v, %v", list, err)
 			}
-			if _, err := s.Attach(t.Context(), img, ref, Artifact{}, quick()); err == nil {
+			if _, err := s.Attach(t.Context(), img, ref, Attachment{}, quick()); err == nil {
 				t.Error("an artifact without a type is taken")
 			}
 		})

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 
-// Package image keeps container images in a directory, reads what can be known
-// of them without a container engine, makes some, and pushes them.
+// Package image keeps container images and other OCI artifacts in a directory, reads
+// what can be known of images without a container engine, makes some, and speaks with
+// registries.
 //
 // The model: a [Store] is one OCI image layout: oci-layout, index.json, and blobs
 // that are named by their digests. index.json gives manifests names, by the
 // annotation org.opencontainers.image.ref.name. buildah and podman write and read
 // the same directory (push NAME oci:DIR:NAME; pull wants DIR in lower case). An [Image] is a manifest, its
-// config and its layers, for one platform; Size is what a pull of all of it moves.
+// config and its layers, for one platform; Size is what a pull of all of it moves. An
+// [Artifact] is a manifest that is no image: a config and blobs of any type.
 //
 // The steps:
 //

@@ -53,20 +53,25 @@ type Progress struct {
 // its digest, and every blob with its size. The error is a *[RegistryError] or of
 // the store. Returned is the digest of the manifest.
 func (s *Store) Push(ctx context.Context, img Image, ref string, opts PushOptions) (digest string, err error) {
-	r, err := opts.session(ref)
-	if err != nil {
-		return "", err
-	}
 	d, raw, err := img.descriptor(s)
 	if err != nil {
 		return "", err
 	}
-	if want, ok := r.ref.(name.Digest); ok && want.DigestStr() != img.Digest {
-		return "", fmt.Errorf("pushing to %s: the image has the digest %s", ref, img.Digest)
+	return img.Digest, s.push(ctx, d, raw, ref, opts)
+}
+
+// push sends a manifest and its blobs, and verifies them.
+func (s *Store) push(ctx context.Context, d v1.Descriptor, raw []byte, ref string, opts PushOptions) error {
+	r, err := opts.session(ref)
+	if err != nil {
+		return err
+	}
+	if want, ok := r.ref.(name.Digest); ok && want.DigestStr() != d.Digest.String() {
+		return fmt.Errorf("pushing to %s: it has the digest %s", ref, d.Digest)
 	}
 	var m v1.Manifest
 	if err := json.Unmarshal(raw, &m); err != nil {
-		return "", &DamagedError{s.blob(d.Digest), err.Error()}
+		return &DamagedError{s.blob(d.Digest), err.Error()}
 	}
 	blobs := distinct(append(m.Layers, m.Config))
 	progress := &counter{report: opts.Progress}
@@ -74,18 +79,18 @@ func (s *Store) Push(ctx context.Context, img Image, ref string, opts PushOption
 	layers := make([]v1.Layer, len(blobs))
 	for i, b := range blobs {
 		if err := s.check(b); err != nil {
-			return "", err
+			return err
 		}
 		progress.Total += b.Size
 		layers[i] = storedLayer{s, b}
 	}
 	if err := r.upload(ctx, layers, progress); err != nil {
-		return "", err
+		return err
 	}
 	if err := r.putManifest(ctx, rawManifest{raw, d}, progress); err != nil {
-		return "", err
+		return err
 	}
-	return img.Digest, r.verify(ctx, rawManifest{raw, d}, blobs)
+	return r.verify(ctx, rawManifest{raw, d}, blobs)
 }
 
 // distinct drops blobs that an image holds twice.

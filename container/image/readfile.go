@@ -113,16 +113,22 @@ func (s *Store) openLayer(ctx context.Context, l Layer, whole bool, f func(io.Re
 	if err != nil {
 		return err
 	}
-	if err := s.check(v1.Descriptor{Digest: h, Size: l.Size}); err != nil {
+	d := v1.Descriptor{Digest: h, Size: l.Size}
+	if err := s.check(d); err != nil {
 		return err
 	}
-	file, err := os.Open(s.blob(h))
+	return s.openBlob(ctx, d, maxUnpacked, whole, f)
+}
+
+// openBlob gives what a blob of the store holds, unpacked, up to limit bytes.
+func (s *Store) openBlob(ctx context.Context, d v1.Descriptor, limit int64, whole bool, f func(io.Reader) error) error {
+	file, err := os.Open(s.blob(d.Digest))
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	blob := &hashReader{r: withContext(ctx, file), hash: sha256.New()}
-	err = unpack(blob, maxUnpacked, func(r io.Reader) error { return f(withContext(ctx, r)) })
+	err = unpack(blob, limit, func(r io.Reader) error { return f(withContext(ctx, r)) })
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -131,7 +137,7 @@ func (s *Store) openLayer(ctx context.Context, l Layer, whole bool, f func(io.Re
 		if _, err := io.Copy(io.Discard, blob); err != nil {
 			return err
 		}
-		if sum := hex.EncodeToString(blob.hash.Sum(nil)); sum != h.Hex {
+		if sum := hex.EncodeToString(blob.hash.Sum(nil)); sum != d.Digest.Hex {
 			return &DamagedError{file.Name(), "its content has the digest sha256:" + sum}
 		}
 	}

@@ -62,17 +62,32 @@ type session struct {
 	puller *remote.Puller
 }
 
-func (o PushOptions) session(ref string) (*session, error) {
-	naming := []name.Option{name.StrictValidation}
-	if o.PlainHTTP {
-		naming = append(naming, name.Insecure)
-	}
+// CheckReference says what is wrong with a reference of something in a registry.
+func CheckReference(ref string) error {
+	_, err := parseReference(ref)
+	return err
+}
+
+func parseReference(ref string, more ...name.Option) (name.Reference, error) {
+	naming := append([]name.Option{name.StrictValidation}, more...)
 	if user, _, ok := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(ref, "https://"), "http://"), "@"); ok && !strings.Contains(user, "/") {
 		return nil, errors.New("reading the reference: it holds a user, want REGISTRY/REPOSITORY:TAG (log in with podman login or docker login)")
 	}
 	r, err := name.ParseReference(ref, naming...)
 	if err != nil {
 		return nil, fmt.Errorf("reading the reference %q, want REGISTRY/REPOSITORY:TAG: %w", ref, err)
+	}
+	return r, nil
+}
+
+func (o PushOptions) session(ref string) (*session, error) {
+	var naming []name.Option
+	if o.PlainHTTP {
+		naming = append(naming, name.Insecure)
+	}
+	r, err := parseReference(ref, naming...)
+	if err != nil {
+		return nil, err
 	}
 	if o.Attempts <= 0 {
 		o.Attempts = 5

@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -83,15 +82,11 @@ func (e *env) push(ctx context.Context, store *container.Store, p *container.Poi
 	o := image.PushOptions{PlainHTTP: plain}
 	digest, err := store.Images.Push(ctx, img, ref, o)
 	if err == nil {
-		_, err = store.Images.Attach(ctx, img, ref, image.Artifact{Type: bomType, MediaType: bomType, Content: bom}, o)
+		_, err = store.Images.Attach(ctx, img, ref, image.Attachment{Type: bomType, MediaType: bomType, Content: bom}, o)
 	}
 	line.clear()
-	var registry *image.RegistryError
-	if errors.As(err, &registry) {
-		return &codeError{exitService, err}
-	}
 	if err != nil {
-		return err
+		return registryFault(err)
 	}
 	fmt.Fprintf(e.stdout, "%s@%s\n", ref, digest)
 	return nil

@@ -177,7 +177,7 @@ func joinAxes(axes []pattern.Axis) string {
 // observe gathers what runs and files hold. Of an application that is both in a
 // run and in the catalog, the run's definition says what its metrics are.
 func (f *patternFlags) observe(ctx context.Context, e *env, runs []string) ([]pattern.Observation, map[string]*spec.Application, error) {
-	g, err := gather(ctx, runs)
+	g, err := e.gather(ctx, runs)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -15,16 +15,17 @@ import (
 func newRecords(e *env) *cobra.Command {
 	var format string
 	c := &cobra.Command{
-		Use:   "records RUN",
+		Use:   "records RUN|REF",
 		Short: "Print the records of a run",
-		Long: `Print the records of a run: one for each attempt that ended.
+		Long: `Print the records of a run: one for each attempt that ended. A run is its directory,
+or the reference of a bundle in a registry.
 
 -o bench is the format of Go benchmarks, which benchstat and others read.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			dir, ens, err := run.Open(args[0])
+			dir, ens, err := e.openRun(c.Context(), args[0])
 			if err != nil {
-				return input(err)
+				return err
 			}
 			records, err := allRecords(c.Context(), dir, ens)
 			if err != nil {

@@ -23,16 +23,17 @@ import (
 func newReport(e *env) *cobra.Command {
 	var format string
 	c := &cobra.Command{
-		Use:   "report RUN...",
+		Use:   "report RUN|REF...",
 		Short: "Show what runs amount to: scaling, figures of merit, failures",
 		Long: `Show what runs amount to: strong scaling for each application and variant with
 95 % intervals, speed-up, efficiency, figures of merit, the launcher's overhead,
-outliers and noise, and failures with their reasons.
+outliers and noise, and failures with their reasons. A run is its directory, or the
+reference of a bundle in a registry.
 
 -o html is one page with figures that needs no network.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			g, err := gather(c.Context(), args)
+			g, err := e.gather(c.Context(), args)
 			if err != nil {
 				return err
 			}
@@ -59,12 +60,12 @@ type gathered struct {
 
 // gather reads run directories; of an application that several have, the last
 // definition says how to show it.
-func gather(ctx context.Context, paths []string) (*gathered, error) {
+func (e *env) gather(ctx context.Context, paths []string) (*gathered, error) {
 	g := &gathered{apps: map[string]*spec.Application{}}
 	for _, path := range paths {
-		dir, ens, err := run.Open(path)
+		dir, ens, err := e.openRun(ctx, path)
 		if err != nil {
-			return nil, input(err)
+			return nil, err
 		}
 		records, err := allRecords(ctx, dir, ens)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/container/image"
 	"github.com/converged-computing/ensemble/flux"
 	"github.com/converged-computing/ensemble/flux/fluxtest"
 	"github.com/converged-computing/ensemble/internal/cli"
@@ -30,6 +31,11 @@ func TestMain(m *testing.M) {
 // TestScripts runs the command line as a user would; each file tells one story.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	registry, err := image.NewScratch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { registry.Close() })
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -40,6 +46,8 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			examples, err := filepath.Abs("../../examples/ensemble-python")
 			e.Setenv("EXAMPLES", examples)
+			e.Setenv("REGISTRY", registry.Address)
+			e.Setenv("HOME", e.WorkDir) // what is kept of bundles and images
 			return err
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",

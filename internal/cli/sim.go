@@ -152,7 +152,7 @@ func (s *simFlags) read(ctx context.Context, e *env) (t forecast.Times, err erro
 	if len(s.from) == 0 {
 		return t, nil
 	}
-	g, err := gather(ctx, s.from)
+	g, err := e.gather(ctx, s.from)
 	if err != nil {
 		return t, err
 	}

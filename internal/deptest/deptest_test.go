@@ -46,6 +46,7 @@ var rules = []struct {
 	{"measure", []string{"spec", "stats", "ensemble", "catalog/read", "run", "measure/mpi"}, "reads run directories"},
 	{"pattern", []string{"spec", "stats", "catalog/read", "ensemble", "measure"}, "fits records, and points from anywhere"},
 	{"forecast", []string{"spec", "stats", "ensemble", "run/sim", "measure", "pattern"}, "plays ensembles by patterns, on the simulated member; touches no files"},
+	{"archive", []string{"spec", "ensemble", "run", "measure", "container/image"}, "run directories in, bundles out, and back"},
 	{"report", []string{"spec", "stats", "catalog/read", "ensemble", "run", "measure", "measure/mpi"}, "shows records"},
 	{"convert", []string{"spec"}, "files in, files out: what others wrote becomes what spec reads"},
 	{"internal/cli", []string{"*"}, "last: the door to all of them"},
@@ -70,7 +71,7 @@ var outside = []struct {
 	{"github.com/prometheus/procfs", []string{"run", "run/local"}, "the machine is looked at where it is captured and used"},
 	{"github.com/google/go-containerregistry", []string{"container/image"}, "images and registries are spoken to in one place"},
 	{"oras.land/", []string{"container/image"}, "images and registries are spoken to in one place"},
-	{"github.com/klauspost/compress", []string{"container/image"}, "layers are compressed in one place"},
+	{"github.com/klauspost/compress", []string{"container/image", "archive"}, "layers are compressed where they are made"},
 	{"k8s.io/", nil, "no Kubernetes yet"},
 }
 

@@ -181,7 +181,7 @@ func (x *Executor) Submit(job *ensemble.Job, attempt int, dir string) error {
 	if err := run.WriteJSON(filepath.Join(dir, planFile), p); err != nil {
 		return err
 	}
-	lock, err := create(filepath.Join(dir, lockFile), os.O_RDWR)
+	lock, err := create(filepath.Join(dir, run.LockFile), os.O_RDWR)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (x *Executor) Recover(job *ensemble.Job, attempt int, phase ensemble.Phase,
 	case err != nil:
 		p.Cores = x.cores // whatever it has, nothing else gets it
 	}
-	lock, err := create(filepath.Join(dir, lockFile), os.O_RDWR)
+	lock, err := create(filepath.Join(dir, run.LockFile), os.O_RDWR)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func cancel(dir string) (done bool) {
 // supervisorOf gives the process ID of the supervisor of an attempt, which is
 // in its lock file and holds as long as the lock is taken.
 func supervisorOf(dir string) (pid int, alive bool) {
-	lock, err := os.Open(filepath.Join(dir, lockFile))
+	lock, err := os.Open(filepath.Join(dir, run.LockFile))
 	if err != nil {
 		return 0, false
 	}

@@ -23,11 +23,9 @@ const (
 	lockFD   = 3 // of a supervisor: the lock, held as long as it lives
 	reportFD = 4 // of a supervisor: where it reports the start
 
-	lockFile = "lock"
 	planFile = "launch.json"
 	rankFile = "ranks"
 	logFile  = "supervisor.log"
-	workDir  = "work"
 
 	// endGrace is how long processes have between the request to end and the
 	// kill.
@@ -72,10 +70,10 @@ func Supervise(dir string) error {
 	signal.Notify(cancel, unix.SIGTERM)
 	// Who knows the process ID may cancel: not before the signal is caught.
 	if _, err := unix.Pwrite(lockFD, fmt.Appendf(nil, "%d\n", os.Getpid()), 0); err != nil {
-		return &run.StorageError{Path: filepath.Join(dir, lockFile), Err: err}
+		return &run.StorageError{Path: filepath.Join(dir, run.LockFile), Err: err}
 	}
 
-	s := &supervisor{dir: dir, work: filepath.Join(dir, workDir), stop: make(chan struct{})}
+	s := &supervisor{dir: dir, work: filepath.Join(dir, run.WorkDir), stop: make(chan struct{})}
 	go func() {
 		<-cancel
 		close(s.stop)
