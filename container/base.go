@@ -81,10 +81,14 @@ func (b *Builder) link(bases map[string]string, dir string) error {
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return err
 		}
-		if os.Link(b.Bases[base], to) == nil {
+		from, err := filepath.EvalSymlinks(b.Bases[base]) // a link to a link would lead nowhere
+		if err != nil {
+			return fmt.Errorf("finding the base %s: %w", base, err)
+		}
+		if os.Link(from, to) == nil {
 			continue
 		}
-		if err := copyFile(b.Bases[base], to); err != nil {
+		if err := copyFile(from, to); err != nil {
 			return fmt.Errorf("copying the base %s: %w", base, err)
 		}
 	}

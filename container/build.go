@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -59,32 +58,39 @@ func (b *Builder) Build(ctx context.Context, p *Point) (build *Build, done bool,
 	if err != nil {
 		return nil, false, err
 	}
-	build, err = b.Store.Build(p)
-	if err != nil {
-		return nil, false, err
-	}
 	digest := rendered.Digest()
-	if build != nil && build.Context == digest {
-		return build, false, nil
+	if build, err = b.Store.Build(p); err != nil || build != nil && build.Context == digest {
+		return build, false, err
 	}
 	release, err := b.Store.lock(p)
 	if err != nil {
 		return nil, false, err
 	}
 	defer release()
+	// Another process may have built it meanwhile.
+	if build, err = b.Store.Build(p); err != nil || build != nil && build.Context == digest {
+		return build, false, err
+	}
 	build = &Build{Point: p.Name(), Context: digest, Bases: bases, Locked: b.Lock != nil, Engine: b.Engine.Name, Began: time.Now()}
-	if err := b.carryOut(ctx, p, rendered, bases); err != nil {
+	// Until all is known of the new image it has a name of its own, so that the one
+	// that was there before stays whatever happens.
+	half := p.Name() + "-half"
+	defer func() { _ = b.Store.Images.Remove(context.WithoutCancel(ctx), half) }()
+	if err := b.carryOut(ctx, p, half, rendered, bases); err != nil {
 		return nil, false, err
 	}
-	build.Resolved.Bases = b.Engine.baseDigests(ctx, p, bases)
-	if err := b.describe(ctx, p, build); err != nil {
+	build.Resolved.Bases = b.Engine.baseDigests(ctx, p, bases, b.Lock)
+	if err := b.describe(ctx, p, half, build); err != nil {
+		return nil, false, err
+	}
+	if err := b.Store.Images.Name(ctx, build.Digest, p.Name()); err != nil {
 		return nil, false, err
 	}
 	return build, true, b.Store.save(p, build)
 }
 
 // carryOut has the engine build and put the image into the store.
-func (b *Builder) carryOut(ctx context.Context, p *Point, rendered *Context, bases map[string]string) error {
+func (b *Builder) carryOut(ctx context.Context, p *Point, ref string, rendered *Context, bases map[string]string) error {
 	dir, err := os.MkdirTemp("", "ensemble-build-")
 	if err != nil {
 		return err
@@ -92,7 +98,7 @@ func (b *Builder) carryOut(ctx context.Context, p *Point, rendered *Context, bas
 	defer os.RemoveAll(dir)
 	j := job{
 		dir: filepath.Join(dir, "context"), arch: p.Arch, name: "localhost/ensemble/" + p.Name(),
-		layout: b.Store.Layout(), ref: p.Name(), file: filepath.Join(dir, "image.tar"),
+		layout: b.Store.Layout(), ref: ref, file: filepath.Join(dir, "image.tar"),
 	}
 	if err := rendered.Write(j.dir); err != nil {
 		return err
@@ -114,8 +120,11 @@ func (b *Builder) carryOut(ctx context.Context, p *Point, rendered *Context, bas
 				return err
 			}
 		}
-		err := b.Engine.run(ctx, args, log)
+		err := b.Engine.run(ctx, args, log, log)
 		unlock()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err != nil {
 			return log.failed(p, fmt.Errorf("running %s %s: %w", b.Engine.Name, args[0], err))
 		}
@@ -127,8 +136,8 @@ func (b *Builder) carryOut(ctx context.Context, p *Point, rendered *Context, bas
 }
 
 // describe fills in what is known of the image that was built.
-func (b *Builder) describe(ctx context.Context, p *Point, build *Build) error {
-	img, err := b.Store.Images.Image(p.Name())
+func (b *Builder) describe(ctx context.Context, p *Point, ref string, build *Build) error {
+	img, err := b.Store.Images.Image(ref)
 	if err != nil {
 		return err
 	}
@@ -219,11 +228,8 @@ func (w *logWriter) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// failed makes an error of a failed step; an interruption stays one.
+// failed makes an error of a failed step.
 func (w *logWriter) failed(p *Point, err error) error {
-	if errors.Is(err, context.Canceled) {
-		return err
-	}
 	tail := w.tail
 	if len(w.part) > 0 {
 		tail = append(tail, string(w.part))

@@ -3,6 +3,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,7 +83,8 @@ func (e Engine) commands(j job) (all [][]string, imports bool) {
 	default: // buildctl
 		return [][]string{
 			{"build", "--progress", "plain", "--frontend", "dockerfile.v0", "--local", "context=" + j.dir, "--local", "dockerfile=" + j.dir,
-				"--opt", "filename=" + containerfile, "--opt", "platform=linux/" + j.arch, "--opt", "force-network-mode=host", "--output", "type=oci,dest=" + j.file},
+				"--opt", "filename=" + containerfile, "--opt", "platform=linux/" + j.arch,
+				"--opt", "force-network-mode=host", "--allow", "network.host", "--output", "type=oci,dest=" + j.file},
 		}, true
 	}
 }
@@ -100,35 +102,39 @@ func (e Engine) environment() []string {
 // stopGrace is how long an engine has to end when it is asked to.
 const stopGrace = 10 * time.Second
 
-// run runs one command of the engine and writes all that it says.
-func (e Engine) run(ctx context.Context, args []string, out io.Writer) error {
+// run runs one command of the engine and writes what it says.
+func (e Engine) run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c := exec.CommandContext(ctx, e.Program, args...)
-	c.Env, c.Stdout, c.Stderr = e.environment(), out, out
+	c.Env, c.Stdout, c.Stderr = e.environment(), stdout, stderr
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the whole tree is asked to end
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGTERM) }
 	c.WaitDelay = stopGrace
 	err := c.Run()
 	if ctx.Err() != nil {
-		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
+		if c.Process != nil { // it may not have come to the start
+			_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
+		}
 		return context.Cause(ctx)
 	}
 	return err
 }
 
 // baseDigests are those of the images that a build started from, by the name of the
-// base, as far as the engine tells.
-func (e Engine) baseDigests(ctx context.Context, p *Point, own map[string]string) map[string]string {
+// base: those of a lock, and of others as far as the engine tells.
+func (e Engine) baseDigests(ctx context.Context, p *Point, own map[string]string, lock *Locked) map[string]string {
 	format := map[string]string{"buildah": "{{.FromImageDigest}}", "podman": "{{.Digest}}"}[e.Name]
-	if format == "" {
-		return nil
-	}
 	all := map[string]string{}
 	for _, b := range p.usedBases() {
-		if own[b.Name] != "" {
-			continue // it is known by what stands in for it
+		if lock != nil && lock.Bases[b.Name] != "" && own[b.Name] == "" {
+			all[b.Name] = lock.Bases[b.Name]
+			continue
+		}
+		name := cmp.Or(own[b.Name], b.Image)
+		if strings.HasPrefix(name, RootFS) || format == "" {
+			continue // its own name says which it is; or the engine does not tell
 		}
 		var out strings.Builder
-		if err := e.run(ctx, []string{"inspect", "--type", "image", "--format", format, b.Image}, &out); err != nil {
+		if err := e.run(ctx, []string{"inspect", "--type", "image", "--format", format, name}, &out, io.Discard); err != nil {
 			continue
 		}
 		if digest := strings.TrimSpace(out.String()); strings.HasPrefix(digest, "sha256:") {

@@ -4,6 +4,7 @@ package container
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,9 +18,27 @@ func Inspect(p *Point, i image.Image, b *Build) []Check {
 		{Name: "labels", Passed: i.Labels[LabelPoint] == p.Name(), Note: "point " + i.Labels[LabelPoint]},
 		{Name: "architecture", Passed: i.Architecture == p.Arch, Note: i.Architecture},
 		{Name: "not root", Passed: notRoot(i.User), Note: "user " + i.User},
-		{Name: "default command", Passed: len(i.Cmd) > 0, Note: strings.Join(i.Cmd, " ")},
+		defaultCommand(p, i.Cmd),
 	}
 	return append(checks, libc(p, b))
+}
+
+// defaultCommand says whether the image's is the point's, and not that of its base.
+func defaultCommand(p *Point, got []string) Check {
+	c := Check{Name: "default command", Note: strings.Join(got, " ")}
+	want, err := p.Command()
+	switch {
+	case err != nil:
+		c.Note = err.Error()
+	case slices.Equal(got, want):
+		c.Passed = true
+		if len(want) == 0 {
+			c.Note = "none: there is none that could work by itself"
+		}
+	default:
+		c.Note = fmt.Sprintf("%q, want %q", got, want)
+	}
+	return c
 }
 
 func notRoot(user string) bool {
@@ -75,7 +94,7 @@ func MPIVersion(p *Point, text string) Check {
 		}
 	}
 	want := strings.TrimLeft(p.MPI.Name, "abcdefghijklmnopqrstuvwxyz") // openmpi4.1.2 is 4.1.2
-	c.Passed = c.Passed && hasVersion(c.Note, want)
+	c.Passed = c.Passed && (want == "" || hasVersion(c.Note, want))
 	return c
 }
 

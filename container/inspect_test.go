@@ -19,7 +19,10 @@ func TestWhatAnImageSaysOfItselfIsHeldAgainstItsPoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := image.Image{Architecture: "amd64", User: "10001:10001", Cmd: []string{"NPmpich2"}, Labels: map[string]string{container.LabelPoint: p.Name()}}
+	good := image.Image{Architecture: "amd64", User: "10001:10001", Labels: map[string]string{container.LabelPoint: p.Name()}}
+	if good.Cmd, err = p.Command(); err != nil || len(good.Cmd) == 0 {
+		t.Fatalf("the point has the default command %q (%v)", good.Cmd, err)
+	}
 	libc := func(version string) *container.Build {
 		return &container.Build{Resolved: container.Locked{Packages: []container.Package{{Name: "libc6", Version: version, Architecture: "amd64"}}}}
 	}
@@ -36,6 +39,7 @@ func TestWhatAnImageSaysOfItselfIsHeldAgainstItsPoint(t *testing.T) {
 		{"another architecture fails", func(i *image.Image) { i.Architecture = "arm64" }, libc("2.36"), "architecture"},
 		{"another point's label fails", func(i *image.Image) { i.Labels = nil }, libc("2.36"), "labels"},
 		{"without a command it fails", func(i *image.Image) { i.Cmd = nil }, libc("2.36"), "default command"},
+		{"with the command of its base it fails", func(i *image.Image) { i.Cmd = []string{"bash"} }, libc("2.36"), "default command"},
 		{"a C library older than the view's fails", func(*image.Image) {}, libc("2.31-13"), "Flux view's C library"},
 		{"without a C library it fails", func(*image.Image) {}, &container.Build{}, "Flux view's C library"},
 	} {

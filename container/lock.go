@@ -17,21 +17,21 @@ type Package struct {
 	Architecture string `json:"architecture"`
 }
 
-// Lock gives what a lock file has of a point; nil where it has nothing.
-func Lock(l *spec.Lock, p *Point) *Locked {
+// Lock gives what a lock file has of a point; nil where there is no file.
+func Lock(l *spec.Lock, p *Point) (*Locked, error) {
 	if l == nil {
-		return nil
+		return nil, nil
 	}
 	image, ok := l.Spec.Images[p.Name()]
 	if !ok {
-		return nil
+		return nil, fmt.Errorf("the lock file has nothing of %s: build it without --lock, with --update-lock", p.Name())
 	}
 	locked := &Locked{Bases: image.Bases}
 	for _, text := range image.Packages {
 		f := strings.Fields(text) // three, by the schema
 		locked.Packages = append(locked.Packages, Package{f[0], f[1], f[2]})
 	}
-	return locked
+	return locked, nil
 }
 
 // Entry writes what a build resolved for a lock file.

@@ -141,6 +141,29 @@ func (m *Matrix) Select(patterns ...string) ([]*Point, error) {
 	return points, errors.Join(errs...)
 }
 
+// SelectExcluded gives the points that make no sense, of those that patterns name.
+func (m *Matrix) SelectExcluded(patterns ...string) (all []Excluded) {
+	if len(patterns) == 0 {
+		patterns = []string{"*"}
+	}
+	for _, x := range m.Excluded {
+		name, tag, _ := strings.Cut(x.Name, ":")
+		for _, pattern := range patterns {
+			app, of, ok := strings.Cut(pattern, ":")
+			if !ok {
+				of = "*"
+			}
+			a, err1 := path.Match(app, name)
+			t, err2 := path.Match(of, tag)
+			if a && t && err1 == nil && err2 == nil {
+				all = append(all, x)
+				break
+			}
+		}
+	}
+	return all
+}
+
 // why says why a name or a pattern is no point.
 func (m *Matrix) why(name string) error {
 	for _, x := range m.Excluded {

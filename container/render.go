@@ -10,6 +10,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/converged-computing/ensemble/catalog"
@@ -87,7 +88,7 @@ func (r *renderer) line(format string, args ...any) { fmt.Fprintf(&r.text, forma
 
 // comment begins a stage.
 func (r *renderer) comment(format string, args ...any) {
-	fmt.Fprintf(&r.text, "\n# "+format+"\n", args...)
+	fmt.Fprintf(&r.text, "\n# %s\n", strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " "))
 }
 
 // run writes lines of shell that run one after another, the first that fails being the
@@ -354,7 +355,11 @@ func (r *renderer) source(s spec.Source) error {
 		}
 		name := "sources/" + s.Name + "/" + path.Base(s.File)
 		r.files[name] = content
-		r.line("COPY %s /src/%s/", name, s.Name)
+		b, err := json.Marshal([]string{name, "/src/" + s.Name + "/"}) // whatever is in the name
+		if err != nil {
+			return err
+		}
+		r.line("COPY %s", b)
 	case s.Embedded != "":
 		if err := r.embedded(s.Name); err != nil {
 			return err
@@ -490,13 +495,11 @@ func (r *renderer) final() error {
 	if decks {
 		r.line("COPY decks/ %s/", WorkDir)
 	}
-	if len(command) > 0 {
-		b, err := json.Marshal(command)
-		if err != nil {
-			return err
-		}
-		r.line("CMD %s", b)
+	b, err := json.Marshal(append([]string{}, command...)) // [] takes the base's away
+	if err != nil {
+		return err
 	}
+	r.line("CMD %s", b)
 	return nil
 }
 
@@ -504,13 +507,13 @@ func (r *renderer) final() error {
 func (r *renderer) packageList() {
 	list := `dpkg-query -W -f '${Package}\t${Version}\t${Architecture}\n'`
 	if r.point.Base.Family == spec.FamilyRHEL {
-		list = `rpm -qa --qf '%{NAME}\t%{EVR}\t%{ARCH}\n'`
+		list = `rpm -qa --qf '%{NAME}\t%{EVR}\t%{ARCH}\n' | grep -v '^gpg-pubkey'` // keys are listed as packages
 	}
 	lines := []string{list + " | LC_ALL=C sort > " + PackageList}
 	if l := r.options.Lock; l != nil {
 		r.files["lock/packages"] = l.list()
 		r.line("COPY lock/packages %s.locked", PackageList)
-		lines = append(lines, fmt.Sprintf(`diff %s.locked %s || { echo "the packages are not those of the lock file" >&2; exit 1; }`, PackageList, PackageList))
+		lines = append(lines, fmt.Sprintf(`test "$(cat %s)" = "$(cat %s.locked)" || { echo "these packages are not those of the lock file:" >&2; grep -vxFf %s.locked %s >&2 || true; exit 1; }`, PackageList, PackageList, PackageList, PackageList))
 	}
 	r.run(lines...)
 }
@@ -518,22 +521,47 @@ func (r *renderer) packageList() {
 // deckFiles writes the decks as the defaults of the parameters make them, and gives
 // the command that uses them.
 func (r *renderer) deckFiles() (any bool, command []string, err error) {
-	p := r.point
-	parameters, err := catalog.Parameters(p.App, nil)
-	if err != nil {
-		return false, nil, nil // without defaults for all there is no default command
-	}
-	parameters = ranks(p.App, parameters, 1)
-	tasks := max(1, p.App.Spec.Ranks.Min)
-	rendered, err := catalog.Render(p.App, p.AsVariant(""), catalog.Config{
-		Nodes: 1, Tasks: tasks, TasksPerNode: tasks, Threads: 1, CoresPerTask: 1, Parameters: parameters})
-	if err != nil {
+	rendered, err := r.point.defaults()
+	if err != nil || rendered == nil {
 		return false, nil, err
 	}
 	for name, content := range rendered.Files {
 		r.files["decks/"+name] = []byte(content)
 	}
-	return len(rendered.Files) > 0, rendered.Command, nil
+	command, err = r.point.Command()
+	return len(rendered.Files) > 0, command, err
+}
+
+// defaults are the application's command and files with the defaults of its parameters,
+// on as few ranks as it takes; nil where not all parameters have a default.
+func (p *Point) defaults() (*catalog.Rendered, error) {
+	parameters, err := catalog.Parameters(p.App, nil)
+	if err != nil {
+		return nil, nil
+	}
+	n := p.fewest()
+	return catalog.Render(p.App, p.AsVariant(""), catalog.Config{
+		Nodes: 1, Tasks: n, TasksPerNode: n, Threads: 1, CoresPerTask: 1, Parameters: ranks(p.App, parameters, n)})
+}
+
+// fewest is the smallest number of ranks that the application takes.
+func (p *Point) fewest() int { return max(1, p.App.Spec.Ranks.Min) }
+
+// launchers start ranks in images; MPICH's has a name that no other MPI has.
+var launchers = map[spec.MPI]string{spec.OpenMPI: "mpirun", spec.MPICH: "mpiexec.hydra"}
+
+// Command is the default command of the point's image: the application with the defaults
+// of its parameters. It is empty where that could not work by itself: where a parameter has no
+// default, or another program has to run beside it.
+func (p *Point) Command() ([]string, error) {
+	rendered, err := p.defaults()
+	if err != nil || rendered == nil || len(p.App.Spec.Services) > 0 {
+		return nil, err
+	}
+	if n := p.fewest(); n > 1 && launchers[p.MPI.MPI] != "" {
+		return append([]string{launchers[p.MPI.MPI], "-n", strconv.Itoa(n)}, rendered.Command...), nil
+	}
+	return rendered.Command, nil
 }
 
 // specs writes the stage in which Spack installs everything at once.

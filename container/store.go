@@ -148,10 +148,23 @@ func (s *Store) save(p *Point, b *Build) error {
 	return writeFile(s.recordFile(p), append(text, '\n'))
 }
 
-// SaveVerified keeps what came of looking at the image of a build.
+// SaveVerified keeps what came of looking at the image of a build. Where the point was
+// built anew meanwhile, nothing is kept.
 func (s *Store) SaveVerified(p *Point, b *Build, v *Verified) error {
-	b.Verified = v
-	return s.save(p, b)
+	release, err := s.lock(p)
+	if err != nil {
+		return err
+	}
+	defer release()
+	now, err := s.Build(p)
+	if err != nil {
+		return err
+	}
+	if now == nil || now.Digest != b.Digest {
+		return fmt.Errorf("%s was built anew while its image was looked at", p.Name())
+	}
+	now.Verified = v
+	return s.save(p, now)
 }
 
 // writeFile writes a file whole or not at all.

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // imageDigest is the digest of an image.
@@ -57,6 +58,23 @@ func (p *Parts) Check() (faults []Fault) {
 			}
 			if p.Base != "" && !slices.Contains(bases, p.Base) {
 				add(at.Key("base"), "%s", Unknown("base", p.Base, bases))
+			}
+			early := key == "mpis" || key == "fabrics" // they are built before all others
+			if early && len(p.Build.Needs) > 0 {
+				add(at.Key("build").Key("needs"), "an MPI and a fabric are built before builders and libraries; want none")
+			}
+			if key == "libraries" {
+				for j, name := range p.Build.Needs {
+					if k := slices.IndexFunc(s.Libraries, func(l Part) bool { return l.Name == name }); k >= i {
+						add(at.Key("build").Key("needs").Index(j), "the library %q comes later; want it before this one", name)
+					}
+				}
+			}
+			if p.Base != "" && (early || key == "libraries") {
+				add(at.Key("base"), "it is built on the base of each point; want a base for builders and tools only")
+			}
+			if p.When != "" && early {
+				add(at.Key("when"), "platforms and constraints say with which MPI and fabric points are; want it for builders, tools and libraries only")
 			}
 		}
 	}
@@ -113,6 +131,9 @@ func checkEnv(at Path, env map[string]string) (faults []Fault) {
 
 func (p *Part) check(at Path) (faults []Fault) {
 	faults = p.Build.check(at.Key("build"))
+	if strings.ContainsFunc(p.Version, unicode.IsControl) {
+		faults = append(faults, Faultf(at.Key("version"), "got %q, want a version in one line", p.Version))
+	}
 	faults = append(faults, p.Packages.check(at.Key("packages"))...)
 	faults = append(faults, checkEnv(at.Key("env"), p.Env)...)
 	faults = append(faults, checkCopies(at, p.Copy, len(p.Build.Run) > 0)...)
@@ -155,8 +176,14 @@ func (r *Recipe) check(at Path) (faults []Fault) {
 		}
 	}
 	for i, line := range r.Run {
-		if line == "" || strings.ContainsAny(line, "\r\n") || strings.HasSuffix(line, "\\") || strings.Contains(line, "<<") {
-			faults = append(faults, Faultf(at.Key("run").Index(i), "got %q, want one line of shell without a here-document", line))
+		at := at.Key("run").Index(i)
+		switch {
+		case line == "" || strings.ContainsAny(line, "\r\n") || strings.HasSuffix(line, "\\") || strings.Contains(line, "<<"):
+			faults = append(faults, Faultf(at, "got %q, want one line of shell without a here-document", line))
+		case strings.HasPrefix(line, "#") || strings.Contains(line, " #"):
+			faults = append(faults, Faultf(at, "got %q, want no comment: it would hide the lines behind it", line))
+		case strings.Contains(line, "&&"):
+			faults = append(faults, Faultf(at, "got %q, want a line for each command: in a list with && a failure does not end the build", line))
 		}
 	}
 	if len(r.Sources) > 0 && len(r.Run) == 0 {

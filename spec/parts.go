@@ -177,8 +177,8 @@ type Container struct {
 	// Toolchain is the one that the recipe is for.
 	Toolchain string `json:"toolchain"`
 	// MPIs limits the recipe to some MPIs, by the names of parts or of
-	// implementations; the default is all but none for an application that has a
-	// variant with an MPI, and none for others.
+	// implementations; the default is none for an application whose variants are all
+	// without an MPI, and all but none for others.
 	MPIs []string `json:"mpis,omitempty"`
 	// Variant is the variant that gives command, environment and what prepares; the
 	// default is the application itself.

@@ -85,7 +85,8 @@ func newContainersList(e *env) *cobra.Command {
 				return err
 			}
 			points, err := m.Select(args...)
-			if err != nil {
+			out := m.SelectExcluded(args...)
+			if err != nil && (!excluded || len(out) == 0) {
 				return input(err)
 			}
 			store, err := openImages()
@@ -96,14 +97,14 @@ func newContainersList(e *env) *cobra.Command {
 			for _, p := range points {
 				s, err := pointStatusOf(store, p)
 				if err != nil {
-					return err
+					s.Status, s.Reason = pointFailed, err.Error()
 				}
 				if !built || s.Build != nil {
 					all = append(all, s)
 				}
 			}
-			if excluded {
-				for _, x := range m.Excluded {
+			if excluded && !built {
+				for _, x := range out {
 					all = append(all, pointStatus{Point: x.Name, Status: pointExcluded, Reason: x.Reason})
 				}
 			}
@@ -192,12 +193,21 @@ all points go to DIR, or those of the POINTs given, with a page that lists them.
 			if err != nil {
 				return input(err)
 			}
+			for name := range bases {
+				if !m.HasBase(name) {
+					return input(fmt.Errorf("--base: %w", m.UnknownBase(name)))
+				}
+			}
 			locks, err := readLocks(lock)
 			if err != nil {
 				return err
 			}
 			render := func(p *container.Point) (*container.Context, error) {
-				r, err := container.Render(p, container.RenderOptions{Bases: bases, Lock: locks.of(p)})
+				locked, err := locks.of(p)
+				if err != nil {
+					return nil, err
+				}
+				r, err := container.Render(p, container.RenderOptions{Bases: bases, Lock: locked})
 				return r, input(err)
 			}
 			if all == "" {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -40,6 +41,9 @@ shown where a build fails.`,
 					return input(fmt.Errorf("--base: %w", m.UnknownBase(name)))
 				}
 			}
+			if err := checkBaseFiles(bases); err != nil {
+				return input(err)
+			}
 			found, err := container.FindEngine(engine)
 			if errors.Is(err, container.ErrNoEngine) {
 				return &codeError{exitMachine, fmt.Errorf("%w; install one with: apt-get install buildah", err)}
@@ -71,6 +75,18 @@ shown where a build fails.`,
 	return c
 }
 
+// checkBaseFiles refuses what is meant as a file and is none: it would be taken for the
+// name of an image.
+func checkBaseFiles(bases map[string]string) error {
+	for name, base := range bases {
+		meant := strings.HasPrefix(base, "/") || strings.HasPrefix(base, ".") || strings.HasSuffix(base, ".tar")
+		if info, err := os.Stat(base); meant && (err != nil || !info.Mode().IsRegular()) {
+			return fmt.Errorf("--base %s=%s: there is no such file; want a root file system in a tar archive, or the name of an image", name, base)
+		}
+	}
+	return nil
+}
+
 // builds is several builds, one after another.
 type builds struct {
 	*env
@@ -83,19 +99,28 @@ type builds struct {
 // all builds what is not built. One that fails does not keep the others from being built.
 func (b *builds) all(ctx context.Context, points []*container.Point) error {
 	var failed []string
+	held := make([]*container.Locked, len(points))
+	for i, p := range points { // before any is built
+		var err error
+		if held[i], err = b.locks.of(p); err != nil {
+			return err
+		}
+	}
 	for i, p := range points {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		began := time.Now()
 		line := b.status(fmt.Sprintf("[%d/%d] %s", i+1, len(points), p.Name()))
-		builder := &container.Builder{Store: b.store, Engine: b.engine, Bases: b.bases, Lock: b.locks.of(p), Progress: line.tell}
+		builder := &container.Builder{Store: b.store, Engine: b.engine, Bases: b.bases, Lock: held[i], Progress: line.tell}
 		build, done, err := builder.Build(ctx, p)
 		line.clear()
-		var broken *container.BuildError
 		switch {
-		case errors.As(err, &broken):
-			failed = append(failed, p.Name())
-			b.say("%v", broken)
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		case err != nil:
-			return err
+			failed = append(failed, p.Name())
+			b.say("%v", err)
 		case !done:
 			fmt.Fprintf(b.stdout, "%s  unchanged  %s  %s\n", p.Name(), bytesText(build.Size), build.Digest)
 		default:

@@ -18,7 +18,10 @@ import (
 type locks struct{ file *spec.Lock }
 
 // of gives what the file has of a point.
-func (l locks) of(p *container.Point) *container.Locked { return container.Lock(l.file, p) }
+func (l locks) of(p *container.Point) (*container.Locked, error) {
+	locked, err := container.Lock(l.file, p)
+	return locked, input(err)
+}
 
 // readLocks reads a lock file; the empty name is none.
 func readLocks(file string) (locks, error) {

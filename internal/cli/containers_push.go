@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/converged-computing/ensemble/container"
@@ -48,6 +49,9 @@ Credentials are those of docker and podman.`,
 				build, err := store.Build(p)
 				if err != nil {
 					return err
+				}
+				if build == nil && slices.Contains(args[:last], p.Name()) {
+					return &run.MissingError{Program: "the image " + p.Name(), Hint: "build it with: ensemble containers build " + p.Name()}
 				}
 				if build == nil {
 					continue

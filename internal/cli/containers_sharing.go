@@ -146,7 +146,7 @@ they are told to. The same options make the same image. It holds no program.`,
 			if err != nil {
 				return input(fmt.Errorf("--size: %w", err))
 			}
-			if name = fmt.Sprintf("dummy:%s-%d", size, layers); len(args) > 0 {
+			if name = fmt.Sprintf("dummy:%s-%d-%d-%d", size, layers, shared, seed); len(args) > 0 {
 				name = args[0]
 			}
 			store, err := openImages()

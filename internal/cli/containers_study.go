@@ -18,6 +18,9 @@ func (e *env) withImages(o spec.Object, cat *catalog.Catalog) (*catalog.Catalog,
 	var matrix *container.Matrix
 	var store *container.Store
 	for _, u := range variantsUsed(o) {
+		if e, ok := o.(*spec.Ensemble); ok && slices.ContainsFunc(e.Spec.Applications, func(a spec.Application) bool { return a.Metadata.Name == u.app }) {
+			continue // it has the application with it
+		}
 		app, ok := cat.App(u.app)
 		if !ok || slices.ContainsFunc(app.Spec.Variants, func(v spec.Variant) bool { return v.Name == u.variant }) {
 			continue

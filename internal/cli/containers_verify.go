@@ -10,10 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/converged-computing/ensemble/catalog"
 	"github.com/converged-computing/ensemble/container"
 	"github.com/converged-computing/ensemble/container/image"
 	"github.com/converged-computing/ensemble/ensemble"
@@ -98,8 +100,15 @@ func (v *verification) all(ctx context.Context, points []*container.Point, one b
 		line := v.status(p.Name())
 		checks, err := v.point(ctx, p, build)
 		line.clear()
-		if err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		var missing *run.MissingError
+		if errors.As(err, &missing) { // of the machine: no image can be looked at
 			return err
+		}
+		if err != nil {
+			checks = append(checks, container.Check{Name: "looked at", Note: err.Error()})
 		}
 		result := &container.Verified{Time: time.Now(), Checks: checks}
 		if err := v.store.SaveVerified(p, build, result); err != nil {
@@ -134,8 +143,8 @@ func (v *verification) point(ctx context.Context, p *container.Point, build *con
 	}
 	img.Name = p.Name()
 	checks := container.Inspect(p, img, build)
-	if !checks[1].Passed { // of another architecture: nothing of it runs here
-		return checks, nil
+	if p.Arch != runtime.GOARCH { // nothing of it runs here
+		return append(checks, container.Check{Name: "runs", Note: fmt.Sprintf("it is for %s and this machine is %s: look at it there", p.Arch, runtime.GOARCH)}), nil
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -296,6 +305,9 @@ func (v *verification) smallest(ctx context.Context, p *container.Point, build *
 		}
 		checks = append(checks, ranWell(&r, p)...)
 	}
+	if len(checks) == 0 {
+		checks = append(checks, container.Check{Name: "runs", Note: "the application was not run: it takes none of the numbers of ranks that were tried"})
+	}
 	slices.SortStableFunc(checks, func(a, b container.Check) int { return strings.Compare(a.Name, b.Name) })
 	return checks, nil
 }
@@ -329,8 +341,26 @@ func ranWell(r *measure.Record, p *container.Point) []container.Check {
 	return checks
 }
 
-// smallestStudy is a study of the smallest problem, on one rank and on two where the
-// application accepts them.
+// mostRanks is the largest number of ranks that an image is tried with.
+const mostRanks = 16
+
+// numbersOfRanks are the two smallest that the application accepts, or the smallest where
+// it has no MPI.
+func numbersOfRanks(app *spec.Application, mpi spec.MPI) (numbers []int) {
+	want := 2
+	if mpi == spec.NoMPI {
+		want = 1
+	}
+	for n := 1; n <= mostRanks && len(numbers) < want; n++ {
+		if catalog.Accepts(app, catalog.Config{Nodes: 1, Tasks: n, TasksPerNode: n, Threads: 1, CoresPerTask: 1, Parameters: container.SmallestParameters(app, n)}) == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
+}
+
+// smallestStudy is a study of the smallest problem on the smallest numbers of ranks, most
+// often one and two.
 func smallestStudy(p *container.Point, build *container.Build) *spec.Ensemble {
 	app := *p.App
 	app.Spec.Variants = []spec.Variant{*p.AsVariant(p.Name() + "@" + build.Digest)}
@@ -338,19 +368,12 @@ func smallestStudy(p *container.Point, build *container.Build) *spec.Ensemble {
 		Header: spec.Header{APIVersion: spec.APIVersion, Kind: spec.KindEnsemble, Metadata: spec.Metadata{Name: "verify"}},
 		Spec:   spec.EnsembleSpec{Applications: []spec.Application{app}},
 	}
-	numbers := []int64{1, 2}
-	if p.MPI.MPI == spec.NoMPI {
-		numbers = []int64{1}
-	}
-	for _, n := range numbers {
-		if n < int64(app.Spec.Ranks.Min) || app.Spec.Ranks.Max > 0 && n > int64(app.Spec.Ranks.Max) {
-			continue
-		}
+	for _, n := range numbersOfRanks(&app, p.MPI.MPI) {
 		sweep := spec.Sweep{Name: fmt.Sprintf("ranks-%d", n)}
 		sweep.Apps = spec.Axis{Values: []spec.Value{spec.Of(app.Metadata.Name)}}
-		sweep.Tasks = &spec.Axis{Values: []spec.Value{spec.Of(n)}}
+		sweep.Tasks = &spec.Axis{Values: []spec.Value{spec.Of(int64(n))}}
 		sweep.Parameters = map[string]spec.Axis{}
-		for name, value := range container.SmallestParameters(&app, int(n)) {
+		for name, value := range container.SmallestParameters(&app, n) {
 			sweep.Parameters[name] = spec.Axis{Values: []spec.Value{value}}
 		}
 		e.Spec.Study.Sweeps = append(e.Spec.Study.Sweeps, sweep)

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/container/image"
+	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/flux"
 	"github.com/converged-computing/ensemble/flux/fluxtest"
 	"github.com/converged-computing/ensemble/internal/cli"
