@@ -59,7 +59,7 @@ func (e *Ensemble) Check() (faults []Fault) {
 		rules[r.Name] = true
 		faults = append(faults, r.check(at, s, names, own)...)
 	}
-	return faults
+	return append(faults, s.checkMembers(spec, names)...)
 }
 
 // groupNames lists the sweeps of the study and the groups, and the groups by
@@ -225,5 +225,13 @@ func (s *EnsembleSpec) setDefaults() {
 	for i := range s.Rules {
 		setDefault(&s.Rules[i].Name, fmt.Sprintf("rule-%d", i+1))
 		setDefault(&s.Rules[i].Repetitions, 1)
+	}
+	for i := range s.Members {
+		n := &s.Members[i].Nodes
+		setDefault(&n.Min, n.Size)
+		setDefault(&n.Max, n.Size)
+	}
+	if len(s.Members) > 0 {
+		setDefault(&s.Retain.When, RetainNever)
 	}
 }

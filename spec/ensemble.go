@@ -34,4 +34,20 @@ type EnsembleSpec struct {
 	// Keep has the run wait for more when nothing runs and no rule can fire but
 	// by a heartbeat; it ends by a rule or a limit.
 	Keep bool `json:"keep,omitempty"`
+
+	// Members are nodes on Kubernetes; what follows is for runs there too.
+	Members []Member `json:"members,omitempty"`
+	// MaxNodes is how many nodes all members may have at a time; those for which there
+	// is no room wait. The default is no limit.
+	MaxNodes int `json:"maxNodes,omitempty" jsonschema:"minimum=1"`
+	// Deadline is how long all may take, from the creation of the resource until what
+	// ran is being saved; none by default.
+	Deadline Duration `json:"deadline,omitempty"`
+	// Archive is where results go. Without one they stay in the cluster, which then
+	// stays too.
+	Archive Archive `json:"archive,omitzero"`
+	// Retain says what stays when all is saved.
+	Retain Retain `json:"retain,omitzero"`
+	// Suspend has nothing started that is not running.
+	Suspend bool `json:"suspend,omitempty"`
 }

@@ -42,6 +42,8 @@ type Broker struct {
 	owner int
 	ctx   context.Context // of the jobs; its end is the broker's
 	stop  context.CancelFunc
+	down  chan struct{} // closed, once, by a shutdown
+	once  sync.Once
 	work  sync.WaitGroup // connections, jobs and timers
 
 	mu        sync.Mutex
@@ -94,7 +96,7 @@ func New(opts Options) (*Broker, error) {
 	if opts.Run == nil {
 		opts.Run = Command
 	}
-	b := &Broker{opts: opts, path: opts.Socket, owner: os.Getuid(), born: time.Now(),
+	b := &Broker{opts: opts, path: opts.Socket, owner: os.Getuid(), born: time.Now(), down: make(chan struct{}),
 		conns: map[*conn]struct{}{}, jobs: map[flux.JobID]*job{}, watched: map[*job]struct{}{}, drained: map[int]drain{}}
 	if opts.Owner != nil {
 		b.owner = *opts.Owner
@@ -143,6 +145,10 @@ func (b *Broker) Lose() {
 
 // Return has a lost broker listen again.
 func (b *Broker) Return() error { return b.listen() }
+
+// Down is closed when the broker was asked to shut down. It answers on, so that what it
+// did can be looked at.
+func (b *Broker) Down() <-chan struct{} { return b.down }
 
 // Close ends the broker and all that it runs, and waits for it.
 func (b *Broker) Close() {

@@ -64,6 +64,16 @@ func (b *Broker) serveInstance(r *request, targets, reason string, start bool) e
 		r.answer(map[string]int{"queue_length": 0, "alloc_pending": waiting, "running": running})
 	case "job-list.job-stats":
 		r.answer(b.counts())
+	case "state-machine.wait": // it runs
+		r.answer(nil)
+	case "shutdown.start":
+		for _, j := range b.order {
+			if j.state != flux.Inactive {
+				b.raise(j, "cancel", 0, "the instance is shut down")
+			}
+		}
+		r.end()
+		b.once.Do(func() { close(b.down) })
 	default:
 		return refuse(syscall.ENOSYS, "No service matching "+topic+" is registered")
 	}

@@ -93,8 +93,8 @@ func (c *check) jobs(r *prepared) (n int, err error) {
 	if err := c.steerable(r); err != nil {
 		return 0, err
 	}
-	d := r.driver()
-	if len(d.Before)+len(d.After) > 0 {
+	d := &run.Driver{}
+	if d.Before, d.After = r.Hooks(); len(d.Before)+len(d.After) > 0 {
 		c.at("the run").lack(d.Check())
 	}
 	return n, nil
@@ -102,7 +102,7 @@ func (c *check) jobs(r *prepared) (n int, err error) {
 
 // steerable says which rules want what the member cannot do.
 func (c *check) steerable(r *prepared) error {
-	if faults := run.CanSteer(r.executor, r.engine); len(faults) > 0 {
+	if faults := run.CanSteer(r.executor, r.Engine); len(faults) > 0 {
 		return input(r.locate(&spec.FileError{File: "ensemble", Faults: faults}))
 	}
 	return nil

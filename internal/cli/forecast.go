@@ -65,8 +65,8 @@ func (e *env) forecast(ctx context.Context, ens *spec.Ensemble, environment stri
 		return nil, input(err)
 	}
 	fresh := func() (forecast.Ensemble, error) {
-		engine, _ := ensemble.NewEngine(&ens.Spec, r.make) // it was made before
-		return forecast.Ensemble{Engine: engine, Jobs: r.plan.Jobs(ens)}, nil
+		engine, _ := ensemble.NewEngine(&ens.Spec, r.Make) // it was made before
+		return forecast.Ensemble{Engine: engine, Jobs: r.Plan.Jobs(ens)}, nil
 	}
 	result, err := forecast.Many(ctx, fresh, x.machine(), source, f.priceIn(ens, r.environment), f.plays)
 	if err != nil {

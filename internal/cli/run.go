@@ -16,6 +16,7 @@ import (
 
 	"github.com/converged-computing/ensemble/convert"
 	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/internal/session"
 	"github.com/converged-computing/ensemble/measure"
 	"github.com/converged-computing/ensemble/run"
 	"github.com/converged-computing/ensemble/spec"
@@ -107,7 +108,7 @@ func (e *env) run(ctx context.Context, args []string, o runOptions) error {
 		e.say("%s: %s can run on %s (%d cores); nothing was run", r.ensemble.Metadata.Name, plural(n, "trial"), r.executor.Name(), r.executor.Cores())
 		return nil
 	}
-	return e.carryOut(ctx, r, r.plan.Len())
+	return e.carryOut(ctx, r, r.Plan.Len())
 }
 
 // prepared is a run about to begin.
@@ -115,16 +116,14 @@ type prepared struct {
 	ensemble    *spec.Ensemble
 	locate      func(error) error // puts places of the file on faults of the plan
 	environment string
-	path        string           // of the run directory
-	dir         run.Dir          // empty until it is made
-	plan        *study.Plan      // of the study
-	make        ensemble.Maker   // of groups
-	engine      *ensemble.Engine // of groups and rules
-	executor    member
-	titles      titles // of the jobs that were checked
-	env         *env
-	sim         simFlags
-	simulation  *simulation // of a rehearsal
+	path        string  // of the run directory
+	dir         run.Dir // empty until it is made
+	*session.Session
+	executor   member
+	titles     titles // of the jobs that were checked
+	env        *env
+	sim        simFlags
+	simulation *simulation // of a rehearsal
 }
 
 // open resolves the input of a run: a file, or the directory of a run that goes
@@ -220,44 +219,23 @@ func same(a, b *spec.Ensemble) bool {
 	return text(a) == text(b)
 }
 
-// driver makes the driver of the run.
-func (r *prepared) driver() *run.Driver {
-	study, groups := &r.ensemble.Spec.Study.Run, &r.ensemble.Spec.Run
-	d := &run.Driver{
-		Dir: r.dir, Executor: r.executor, Version: version(),
-		Before: slices.Concat(study.BeforeRun, groups.BeforeRun), After: slices.Concat(study.AfterRun, groups.AfterRun),
-	}
-	s := &r.ensemble.Spec
-	if len(s.Groups)+len(s.Rules) > 0 || s.Keep || s.Heartbeat > 0 || s.Limits != (spec.Limits{}) {
-		d.Engine = r.engine
-	}
-	return d
-}
-
 // prepare plans the study and readies groups and rules.
 func (r *prepared) prepare(ctx context.Context) (err error) {
-	if r.plan, err = study.New(ctx, &r.ensemble.Spec, r.environment); err != nil {
-		return err
-	}
-	r.make = study.Maker(ctx, r.ensemble)
-	var faults []spec.Fault
-	if r.engine, faults = ensemble.NewEngine(&r.ensemble.Spec, r.make); len(faults) > 0 {
-		return &spec.FileError{File: "ensemble", Faults: faults}
-	}
-	return nil
+	r.Session, err = session.Prepare(ctx, r.ensemble, r.environment, nil)
+	return err
 }
 
 // samples are the jobs of the study, and one of each group.
 func (r *prepared) samples() iter.Seq2[*ensemble.Job, error] {
 	return func(yield func(*ensemble.Job, error) bool) {
-		for job, err := range r.plan.Jobs(r.ensemble) {
+		for job, err := range r.Plan.Jobs(r.ensemble) {
 			if !yield(job, err) {
 				return
 			}
 		}
 		for i := range r.ensemble.Spec.Groups {
 			g := &r.ensemble.Spec.Groups[i]
-			jobs, err := r.make(g, g.Parameters, 0, 1)
+			jobs, err := r.Make(g, g.Parameters, 0, 1)
 			if err != nil {
 				yield(nil, err)
 				return
@@ -285,14 +263,12 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 			}
 		}
 	}
-	d := r.driver()
-	if r.simulation != nil { // there is no output to judge by, and nothing is executed
-		d.Before, d.After = nil, nil
-	} else if d.Judge, err = run.NewJudge(r.ensemble.Spec.Applications); err != nil {
+	d, err := r.Driver(r.dir, r.executor, version())
+	if err != nil {
 		return err
 	}
-	if d.Enough, err = measure.Enough(r.dir, r.ensemble); err != nil {
-		return err
+	if r.simulation != nil { // there is no output to judge by, and nothing is executed
+		d.Before, d.After, d.Judge = nil, nil, nil
 	}
 	machine := run.Capture(ctx, r.packages(), r.executor.Cores())
 	if x, ok := r.executor.(interface{ Instance() *run.FluxInstance }); ok {
@@ -304,7 +280,7 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 	}
 	p := newProgress(e.stderr, r.titles, took(r.dir), jobs)
 	d.Observer = p
-	summary, err := d.Run(ctx, r.plan.Jobs(r.ensemble))
+	summary, err := d.Run(ctx, r.Plan.Jobs(r.ensemble))
 	p.close()
 	if summary.Status == nil {
 		return err // it did not begin
@@ -317,7 +293,7 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 		jobs = max(jobs, p.total) // those too that were asked for and not come to
 	}
 	e.say("%s", describeSummary(jobs, summary, records))
-	if outcome, _ := r.engine.Ended(); d.Engine != nil && (err == nil || outcome != "") {
+	if outcome, _ := r.Engine.Ended(); d.Engine != nil && (err == nil || outcome != "") {
 		e.sayEnding(d.Engine)
 	}
 	fmt.Fprintln(e.stdout, r.path)
@@ -325,25 +301,10 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 	if errors.As(err, &sig) {
 		e.say("go on with: ensemble run --resume --dir %s", r.path)
 	}
-	if err == nil && !r.good(summary) {
+	if err == nil && !r.Good(summary) {
 		return &codeError{exitFailed, nil} // the summary has said it
 	}
 	return err
-}
-
-// good says whether a run did what it was to: as a rule said that ended it, or all
-// jobs succeeded that were needed. It did not where a rule is faulty.
-func (r *prepared) good(s run.Summary) bool {
-	if r.engine.Faulty() {
-		return false
-	}
-	switch outcome, _ := r.engine.Ended(); outcome {
-	case spec.Success:
-		return true
-	case spec.Failure:
-		return false
-	}
-	return s.Status[ensemble.Succeeded]+s.Omitted == s.Jobs
 }
 
 // sayEnding says what ended the run and what came to nothing.

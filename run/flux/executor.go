@@ -27,6 +27,9 @@ type Options struct {
 	// Mock has Flux only seem to run a job: it is scheduled and has all events, and
 	// nothing is executed. nil, and a nil *flux.Mock, run it.
 	Mock func(*ensemble.Job) *flux.Mock
+	// Image says that the nodes are in the image of the jobs, as in a MiniCluster.
+	// Otherwise jobs with an image are refused.
+	Image bool
 }
 
 const (

@@ -1,0 +1,578 @@
+// SPDX-License-Identifier: MIT
+
+package operator
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/converged-computing/ensemble/api/v1alpha1"
+	"github.com/converged-computing/ensemble/spec"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	// imagePatience is how long an image may fail to come before its member is given up:
+	// registries fail for minutes.
+	imagePatience = 10 * time.Minute
+	// deleteGrace is how long an Ensemble that is being deleted has to save its results.
+	deleteGrace = time.Hour
+	// tries is how often a member is made whose nodes never came up.
+	maxTries = 3
+)
+
+// world is what a decision is made of.
+type world struct {
+	ensemble *v1alpha1.Ensemble
+	// spec is decoded; nil where that failed, and then fault says why.
+	spec  *spec.Ensemble
+	fault error
+	units []v1alpha1.Unit
+	// seen is what exists of each unit, by its name.
+	seen map[string]observed
+	now  time.Time
+}
+
+// observed is what exists of a unit.
+type observed struct {
+	cluster  string // the MiniCluster's name; empty where there is none
+	deleting bool
+	size     int
+	// ended says that its Job is over, and how.
+	ended string // "", "Complete" or "Failed"
+	// trouble keeps its pods from starting.
+	trouble *trouble
+}
+
+// trouble is why pods do not start.
+type trouble struct {
+	reason  string // Unschedulable, ImageError, ContainerError, AgentError
+	message string
+	since   time.Time
+}
+
+// decision is what to do.
+type decision struct {
+	finalize   *bool // add the finalizer, or take it away
+	create     []string
+	resize     map[string]int
+	remove     []string // MiniClusters of units
+	status     *v1alpha1.EnsembleStatus
+	deleteSelf bool
+	events     []event
+	// again is when to look again without being told; 0 is when told.
+	again time.Duration
+}
+
+// event is one for people.
+type event struct {
+	warning         bool
+	reason, message string
+}
+
+func (d *decision) sooner(t time.Duration) {
+	if t > 0 && (d.again == 0 || t < d.again) {
+		d.again = max(t, time.Second)
+	}
+}
+
+// decide says what to do. It changes nothing.
+func decide(w *world) decision {
+	d := decision{status: w.ensemble.Status.DeepCopy(), resize: map[string]int{}}
+	c := &conditions{status: d.status, generation: w.ensemble.Generation, now: w.now}
+	d.status.ObservedGeneration = w.ensemble.Generation
+	deleting := w.ensemble.DeletionTimestamp != nil
+	if !deleting && !slices.Contains(w.ensemble.Finalizers, v1alpha1.Finalizer) {
+		yes := true
+		d.finalize = &yes
+	}
+	if w.spec == nil {
+		d.refuse(w, c, "Invalid", w.fault.Error())
+		return d
+	}
+	if why := spanning(w); why != "" {
+		d.refuse(w, c, "RulesSpanMembers", why)
+		return d
+	}
+	c.set(v1alpha1.Accepted, true, "Accepted", "")
+	for _, u := range w.units {
+		if d.status.Member(u.Name) == nil {
+			d.status.Members = append(d.status.Members, v1alpha1.MemberStatus{Name: u.Name, Image: u.Image, Variants: u.Variants, State: v1alpha1.MemberWaiting})
+		}
+	}
+	d.members(w)
+	d.admit(w)
+	d.sum(w)
+	d.conclude(w, c)
+	if deleting {
+		d.release(w)
+	} else {
+		d.expire(w)
+	}
+	d.tell(w)
+	return d
+}
+
+// refuse is of a spec that nothing can be made of.
+func (d *decision) refuse(w *world, c *conditions, reason, why string) {
+	c.set(v1alpha1.Accepted, false, reason, why)
+	d.status.Phase = v1alpha1.PhaseRefused
+	if w.ensemble.DeletionTimestamp != nil {
+		for name, o := range w.seen {
+			if o.cluster != "" && !o.deleting {
+				d.remove = append(d.remove, name)
+			}
+		}
+		slices.Sort(d.remove)
+		if len(w.seen) == 0 {
+			no := false
+			d.finalize = &no
+		}
+	}
+	d.tell(w)
+}
+
+// spanning says which rule is about groups of several units: each has an agent of its
+// own, which knows of its jobs alone.
+func spanning(w *world) string {
+	if len(w.units) < 2 || len(w.spec.Spec.Rules) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("an ensemble with rules runs in one member with one image, and this one has %d: want one, or no rules", len(w.units))
+}
+
+// members says how each member stands, by what exists and what its agent reports.
+func (d *decision) members(w *world) {
+	for i := range w.units {
+		u := &w.units[i]
+		m, o := d.status.Member(u.Name), w.seen[u.Name]
+		m.Nodes = o.size
+		switch {
+		case o.cluster == "" && m.Made != nil && m.Gone == nil:
+			now := metav1.NewTime(w.now)
+			m.Gone = &now
+			if saved(w, m) {
+				m.State, m.Message = v1alpha1.MemberCleaned, ""
+			} else if m.State == v1alpha1.MemberProvisioning && m.Report == nil && m.Tries < maxTries {
+				m.State, m.Made, m.Gone, m.Cluster = v1alpha1.MemberWaiting, nil, nil, "" // nothing of it ever ran
+			} else if m.State != v1alpha1.MemberFailed {
+				m.State = v1alpha1.MemberFailed
+				m.Message = "the MiniCluster was deleted before its results were saved"
+			}
+		case o.cluster == "":
+		case o.deleting:
+		case saved(w, m):
+			m.State, m.Message = v1alpha1.MemberSaved, ""
+			if !retained(w, m) {
+				d.remove = append(d.remove, u.Name)
+			}
+		case m.State == v1alpha1.MemberFailed:
+		case o.ended != "":
+			m.State = v1alpha1.MemberFailed
+			m.Message = cmp.Or(d.lost(w, m), "the MiniCluster ended before its agent had saved the results")
+		case o.trouble != nil:
+			d.troubled(w, u, m, o.trouble)
+		case m.Report != nil && m.Report.State != v1alpha1.AgentStarting:
+			m.State, m.Message = v1alpha1.MemberRunning, m.Report.Message
+		default:
+			m.State, m.Message = v1alpha1.MemberProvisioning, ""
+		}
+	}
+}
+
+// lost says what the report tells of the end.
+func (d *decision) lost(_ *world, m *v1alpha1.MemberStatus) string {
+	if m.Report == nil || m.Report.Message == "" {
+		return ""
+	}
+	return "the MiniCluster ended before its agent had saved the results: " + m.Report.Message
+}
+
+// troubled is of a member whose pods do not start.
+func (d *decision) troubled(w *world, u *v1alpha1.Unit, m *v1alpha1.MemberStatus, t *trouble) {
+	if m.Report == nil {
+		m.State = v1alpha1.MemberProvisioning
+	}
+	m.Message = t.reason + ": " + t.message
+	if t.reason == "Unschedulable" {
+		return // nodes may come; the deadline ends it
+	}
+	if left := imagePatience - w.now.Sub(t.since); left > 0 {
+		d.sooner(left)
+		return
+	}
+	if m.Report != nil {
+		return // something ran: its agent decides
+	}
+	if m.Tries >= maxTries || t.reason == "ImageError" {
+		m.State = v1alpha1.MemberFailed
+		return
+	}
+	d.remove = append(d.remove, u.Name) // and made again
+}
+
+// saved says whether the results of a member are where they should be. Without an archive
+// nowhere is where they should be but the cluster.
+func saved(w *world, m *v1alpha1.MemberStatus) bool {
+	return m.Report != nil && m.Report.State == v1alpha1.AgentSaved && m.Report.Digest != "" && archived(w)
+}
+
+func archived(w *world) bool {
+	return w.spec.Spec.Archive.Repository != "" || w.spec.Spec.Archive.Claim != ""
+}
+
+// retained says whether a MiniCluster stays although its results are saved.
+func retained(w *world, m *v1alpha1.MemberStatus) bool {
+	r := w.spec.Spec.Retain
+	if w.ensemble.DeletionTimestamp != nil {
+		return false
+	}
+	if r.For > 0 && w.ensemble.Status.Completion != nil && w.now.Sub(w.ensemble.Status.Completion.Time) >= time.Duration(r.For) {
+		return false
+	}
+	switch r.When {
+	case spec.RetainAlways:
+		return true
+	case spec.RetainOnFailure:
+		return m.Report.Outcome != v1alpha1.OutcomeSucceeded
+	}
+	return false
+}
+
+// admit makes members for which there is room, in their order: none overtakes one that
+// waits, so that large ones get their turn.
+func (d *decision) admit(w *world) {
+	if w.spec.Spec.Suspend || w.ensemble.DeletionTimestamp != nil || cancelled(w) || overdue(w) {
+		return
+	}
+	used := 0
+	for _, o := range w.seen {
+		used += o.size
+	}
+	for i := range w.units {
+		u := &w.units[i]
+		m, size := d.status.Member(u.Name), u.Member.Nodes.Size
+		if m.State != v1alpha1.MemberWaiting {
+			continue
+		}
+		if most := w.spec.Spec.MaxNodes; most > 0 && used+size > most {
+			m.Message = fmt.Sprintf("waits for room: it wants %d nodes, and %d of %d are in use", size, used, most)
+			break
+		}
+		used += size
+		now := metav1.NewTime(w.now)
+		m.State, m.Message, m.Nodes, m.Made, m.Tries = v1alpha1.MemberProvisioning, "", size, &now, m.Tries+1
+		m.Cluster = clusterName(w.ensemble, u, m.Tries)
+		d.create = append(d.create, u.Name)
+	}
+	d.grow(w, used)
+}
+
+// grow changes members to the number of nodes that their rules ask for, within their
+// limits and the ensemble's.
+func (d *decision) grow(w *world, used int) {
+	for i := range w.units {
+		u := &w.units[i]
+		m, o := d.status.Member(u.Name), w.seen[u.Name]
+		if m.State != v1alpha1.MemberRunning || m.Report == nil || m.Report.Nodes == 0 || o.cluster == "" {
+			continue
+		}
+		want := min(max(m.Report.Nodes, u.Member.Nodes.Min), u.Member.Nodes.Max)
+		if most := w.spec.Spec.MaxNodes; most > 0 {
+			want = min(want, max(o.size, most-used+o.size))
+		}
+		if want != o.size {
+			d.resize[u.Name] = want
+			used += want - o.size
+			m.Nodes = want
+		}
+	}
+}
+
+// sum adds up what members say.
+func (d *decision) sum(w *world) {
+	s := d.status
+	s.Jobs, s.Nodes, s.Digest = v1alpha1.JobCounts{}, 0, ""
+	hours := 0.0
+	for i := range s.Members {
+		m := &s.Members[i]
+		s.Nodes += m.Nodes
+		hours += float64(max(m.Nodes, sizeOf(w, m.Name))) * m.Age(w.now).Hours()
+		if m.Made != nil && (s.Start == nil || m.Made.Before(s.Start)) {
+			s.Start = m.Made
+		}
+		if m.Report == nil {
+			continue
+		}
+		s.Jobs.Add(m.Report.Jobs)
+		s.Digest = cmp.Or(s.Digest, m.Report.Digest)
+	}
+	// Two digits: a status that changes every second would be written every second.
+	s.NodeHours = strconv.FormatFloat(hours, 'f', 2, 64)
+}
+
+func sizeOf(w *world, unit string) int {
+	for i := range w.units {
+		if w.units[i].Name == unit {
+			return w.units[i].Member.Nodes.Size
+		}
+	}
+	return 0
+}
+
+func cancelled(w *world) bool {
+	_, ok := w.ensemble.Annotations[v1alpha1.CancelAnnotation]
+	return ok
+}
+
+// overdue says whether the deadline is over.
+func overdue(w *world) bool {
+	limit := time.Duration(w.spec.Spec.Deadline)
+	return limit > 0 && w.now.Sub(w.ensemble.CreationTimestamp.Time) >= limit
+}
+
+// done says whether nothing more comes of a member.
+func done(w *world, m *v1alpha1.MemberStatus) bool {
+	switch m.State {
+	case v1alpha1.MemberSaved, v1alpha1.MemberFailed, v1alpha1.MemberCleaned:
+		return true
+	case v1alpha1.MemberWaiting:
+		return cancelled(w) || overdue(w) || w.ensemble.DeletionTimestamp != nil
+	}
+	// Without an archive the agent has done all that it can.
+	return m.Report != nil && m.Report.State == v1alpha1.AgentSaved
+}
+
+// conclude sets the conditions and the phase.
+func (d *decision) conclude(w *world, c *conditions) {
+	s := d.status
+	if limit := time.Duration(w.spec.Spec.Deadline); limit > 0 && !overdue(w) {
+		d.sooner(limit - w.now.Sub(w.ensemble.CreationTimestamp.Time))
+	}
+	var waiting, provisioning, running, saving, saved, over, cleaned int
+	var why []string
+	for i := range s.Members {
+		m := &s.Members[i]
+		if m.Message != "" {
+			why = append(why, m.Name+": "+m.Message)
+		}
+		if done(w, m) {
+			over++
+		}
+		switch m.State {
+		case v1alpha1.MemberWaiting:
+			waiting++
+		case v1alpha1.MemberProvisioning:
+			provisioning++
+		case v1alpha1.MemberRunning:
+			running++
+			if m.Report != nil && m.Report.State == v1alpha1.AgentSaving {
+				saving++
+			}
+		case v1alpha1.MemberCleaned:
+			saved++
+			cleaned++
+		case v1alpha1.MemberSaved:
+			saved++
+		}
+		if m.State == v1alpha1.MemberFailed && (m.Gone != nil || m.Made == nil) {
+			cleaned++
+		}
+	}
+	message := strings.Join(why, "; ")
+	all := len(s.Members)
+	switch {
+	case w.spec.Spec.Suspend && waiting > 0:
+		c.set(v1alpha1.Provisioned, false, "Suspended", message)
+	case waiting > 0 && over < all:
+		c.set(v1alpha1.Provisioned, false, "NoRoom", message)
+	case provisioning > 0:
+		c.set(v1alpha1.Provisioned, false, troubleReason(s, "Provisioning"), message)
+	default:
+		c.set(v1alpha1.Provisioned, true, "Provisioned", "")
+	}
+	c.set(v1alpha1.Running, running > saving, map[bool]string{true: "Running", false: "NotRunning"}[running > saving], "")
+	outcome, about := d.outcome(w)
+	if over == all {
+		if s.Completion == nil {
+			now := metav1.NewTime(w.now)
+			s.Completion = &now
+		}
+		c.set(v1alpha1.Completed, true, string(outcome), cmp.Or(about, message))
+	} else {
+		c.set(v1alpha1.Completed, false, "NotCompleted", message)
+	}
+	switch {
+	case !archived(w):
+		c.set(v1alpha1.Archived, false, "NoArchive", "the spec names none: the results stay in the cluster")
+	case saved == all:
+		c.set(v1alpha1.Archived, true, "Verified", "")
+	case over == all:
+		c.set(v1alpha1.Archived, false, "Incomplete", fmt.Sprintf("%d of %d members saved their results", saved, all))
+	case saving > 0:
+		c.set(v1alpha1.Archived, false, "Saving", message)
+	default:
+		c.set(v1alpha1.Archived, false, "NotYet", "")
+	}
+	clean := over == all && cleaned == all
+	switch {
+	case clean:
+		c.set(v1alpha1.CleanedUp, true, "CleanedUp", "")
+	case over < all:
+		c.set(v1alpha1.CleanedUp, false, "NotYet", "")
+	case !archived(w) || saved < all:
+		c.set(v1alpha1.CleanedUp, false, "NotSaved", "what is not saved stays; delete the Ensemble to have it cleaned")
+	case len(d.remove) == 0:
+		c.set(v1alpha1.CleanedUp, false, "Retained", "")
+	default:
+		c.set(v1alpha1.CleanedUp, false, "Cleaning", "")
+	}
+	switch {
+	case over == all && outcome != v1alpha1.OutcomeSucceeded:
+		s.Phase = v1alpha1.PhaseFailed
+	case over == all && len(d.remove) > 0:
+		s.Phase = v1alpha1.PhaseCleaning
+	case over == all:
+		s.Phase = v1alpha1.PhaseCompleted
+	case running > 0 && saving == running && provisioning+waiting == 0:
+		s.Phase = v1alpha1.PhaseSaving
+	case running > 0:
+		s.Phase = v1alpha1.PhaseRunning
+	case provisioning > 0:
+		s.Phase = v1alpha1.PhaseProvisioning
+	default:
+		s.Phase = v1alpha1.PhasePending
+	}
+}
+
+// troubleReason is why members are not provisioned, where one has a reason.
+func troubleReason(s *v1alpha1.EnsembleStatus, otherwise string) string {
+	for i := range s.Members {
+		reason, _, ok := strings.Cut(s.Members[i].Message, ": ")
+		if ok && s.Members[i].State == v1alpha1.MemberProvisioning && !strings.Contains(reason, " ") {
+			return reason
+		}
+	}
+	return otherwise
+}
+
+// worst orders outcomes: of several members the worst is the ensemble's.
+var worst = []v1alpha1.Outcome{v1alpha1.OutcomeSucceeded, v1alpha1.OutcomeJobsFailed, v1alpha1.OutcomeCancelled,
+	v1alpha1.OutcomeDeadlineExceeded, v1alpha1.OutcomeFailed, v1alpha1.OutcomeInstanceLost}
+
+// outcome is how the ensemble ended.
+func (d *decision) outcome(w *world) (o v1alpha1.Outcome, about string) {
+	o = v1alpha1.OutcomeSucceeded
+	worse := func(x v1alpha1.Outcome, why string) {
+		if slices.Index(worst, x) > slices.Index(worst, o) {
+			o, about = x, why
+		}
+	}
+	for i := range d.status.Members {
+		m := &d.status.Members[i]
+		switch {
+		case m.Report != nil && m.Report.Outcome != "":
+			worse(m.Report.Outcome, m.Report.Message)
+		case m.State == v1alpha1.MemberFailed && m.Report == nil:
+			worse(v1alpha1.OutcomeFailed, m.Message)
+		case m.State == v1alpha1.MemberFailed:
+			worse(v1alpha1.OutcomeInstanceLost, m.Message)
+		case m.State == v1alpha1.MemberWaiting && overdue(w):
+			worse(v1alpha1.OutcomeDeadlineExceeded, "members never started")
+		case m.State == v1alpha1.MemberWaiting && cancelled(w):
+			worse(v1alpha1.OutcomeCancelled, w.ensemble.Annotations[v1alpha1.CancelAnnotation])
+		}
+	}
+	if o == v1alpha1.OutcomeJobsFailed && about == "" {
+		about = fmt.Sprintf("%d of %d jobs failed", d.status.Jobs.Failed, d.status.Jobs.Total)
+	}
+	return o, about
+}
+
+// release lets go of an Ensemble that is being deleted, once its results are saved, or
+// may be lost.
+func (d *decision) release(w *world) {
+	discard := w.ensemble.Annotations[v1alpha1.DiscardAnnotation] == "true"
+	left := deleteGrace - w.now.Sub(w.ensemble.DeletionTimestamp.Time)
+	exists := false
+	for i := range w.units {
+		u := &w.units[i]
+		m, o := d.status.Member(u.Name), w.seen[u.Name]
+		if o.cluster == "" {
+			continue
+		}
+		exists = true
+		if o.deleting || slices.Contains(d.remove, u.Name) {
+			continue
+		}
+		nothing := m.Report == nil || m.Report.Jobs == (v1alpha1.JobCounts{})
+		switch {
+		case saved(w, m), discard, nothing, m.State == v1alpha1.MemberFailed, !archived(w), left <= 0:
+			d.remove = append(d.remove, u.Name)
+			if left <= 0 && !saved(w, m) && !nothing {
+				d.events = append(d.events, event{true, "ResultsLost", fmt.Sprintf("%s was not saved within %v of the deletion", u.Name, deleteGrace)})
+			}
+		default:
+			d.sooner(left)
+		}
+	}
+	if !exists {
+		no := false
+		d.finalize = &no
+	}
+}
+
+// expire deletes an Ensemble whose time is over.
+func (d *decision) expire(w *world) {
+	r := w.spec.Spec.Retain
+	if d.status.Completion == nil || r.For == 0 {
+		return
+	}
+	left := time.Duration(r.For) - w.now.Sub(d.status.Completion.Time)
+	if left > 0 {
+		d.sooner(left)
+		return
+	}
+	d.deleteSelf = r.Ensemble && len(d.remove) == 0
+}
+
+// tell makes events of conditions that changed.
+func (d *decision) tell(w *world) {
+	for _, c := range d.status.Conditions {
+		before := meta.FindStatusCondition(w.ensemble.Status.Conditions, c.Type)
+		if before != nil && before.Status == c.Status && before.Reason == c.Reason {
+			continue
+		}
+		if before == nil && c.Status == metav1.ConditionFalse && (c.Reason == "NotYet" || c.Reason == "NotCompleted" || c.Reason == "NotRunning" || c.Reason == "NoArchive") {
+			continue
+		}
+		bad := c.Type == v1alpha1.Accepted && c.Status == metav1.ConditionFalse || c.Type == v1alpha1.Completed && c.Status == metav1.ConditionTrue && c.Reason != string(v1alpha1.OutcomeSucceeded) ||
+			c.Type == v1alpha1.Provisioned && c.Status == metav1.ConditionFalse && c.Reason != "Provisioning"
+		d.events = append(d.events, event{bad, c.Type + c.Reason, cmp.Or(c.Message, c.Type+" is "+string(c.Status))})
+	}
+}
+
+// conditions sets conditions of one status.
+type conditions struct {
+	status     *v1alpha1.EnsembleStatus
+	generation int64
+	now        time.Time
+}
+
+func (c *conditions) set(kind string, is bool, reason, message string) {
+	status := metav1.ConditionFalse
+	if is {
+		status = metav1.ConditionTrue
+	}
+	const most = 32 << 10 // of the message, as the API allows
+	if len(message) > most {
+		message = message[:most-3] + "..."
+	}
+	meta.SetStatusCondition(&c.status.Conditions, metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message,
+		ObservedGeneration: c.generation, LastTransitionTime: metav1.NewTime(c.now)})
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+
+package operator
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/converged-computing/ensemble/api/v1alpha1"
+	"github.com/converged-computing/ensemble/minicluster"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// gather reads what exists of an Ensemble.
+func (r *Reconciler) gather(ctx context.Context, e *v1alpha1.Ensemble) (*world, error) {
+	w := &world{ensemble: e, seen: map[string]observed{}, now: r.now()}
+	if w.spec, w.fault = e.Decode(); w.fault == nil {
+		w.units = v1alpha1.Units(w.spec)
+	}
+	of := []client.ListOption{client.InNamespace(e.Namespace), client.MatchingLabels(labels(e))}
+	clusters := &metav1.PartialObjectMetadataList{}
+	clusters.SetGroupVersionKind(minicluster.GroupVersionKind.GroupVersion().WithKind("MiniClusterList"))
+	if err := r.Client.List(ctx, clusters, of...); err != nil {
+		return nil, fmt.Errorf("listing MiniClusters: %w", err)
+	}
+	for i := range clusters.Items {
+		c := &clusters.Items[i]
+		unit := c.Labels[v1alpha1.MemberLabel]
+		if o, ok := w.seen[unit]; ok && !o.deleting { // of two, the one that goes does not count
+			continue
+		}
+		w.seen[unit] = observed{cluster: c.Name, deleting: c.DeletionTimestamp != nil}
+	}
+	if err := r.missing(ctx, w); err != nil {
+		return nil, err
+	}
+	if len(w.seen) == 0 {
+		return w, nil
+	}
+	var jobs batchv1.JobList
+	if err := r.Client.List(ctx, &jobs, of...); err != nil {
+		return nil, fmt.Errorf("listing Jobs: %w", err)
+	}
+	var pods corev1.PodList
+	if err := r.Client.List(ctx, &pods, of...); err != nil {
+		return nil, fmt.Errorf("listing pods: %w", err)
+	}
+	for unit, o := range w.seen {
+		if err := r.size(ctx, e.Namespace, &o); err != nil {
+			return nil, err
+		}
+		for i := range jobs.Items {
+			if jobs.Items[i].Name == o.cluster {
+				o.ended = endOf(&jobs.Items[i])
+			}
+		}
+		for i := range pods.Items {
+			p := &pods.Items[i]
+			if p.Labels[minicluster.JobNameLabel] != o.cluster || p.DeletionTimestamp != nil {
+				continue
+			}
+			if t := troubleOf(p); t != nil && (o.trouble == nil || t.since.Before(o.trouble.since)) {
+				o.trouble = t
+			}
+		}
+		w.seen[unit] = o
+	}
+	return w, nil
+}
+
+// missing asks the API server itself for MiniClusters that the status has and the cache
+// has not: a cache may not have heard yet of what was just made.
+func (r *Reconciler) missing(ctx context.Context, w *world) error {
+	for i := range w.ensemble.Status.Members {
+		m := &w.ensemble.Status.Members[i]
+		if m.Cluster == "" || m.Gone != nil || w.seen[m.Name].cluster != "" {
+			continue
+		}
+		c := &metav1.PartialObjectMetadata{}
+		c.SetGroupVersionKind(minicluster.GroupVersionKind)
+		err := r.Reader.Get(ctx, client.ObjectKey{Namespace: w.ensemble.Namespace, Name: m.Cluster}, c)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("looking for the MiniCluster %s: %w", m.Cluster, err)
+		}
+		w.seen[m.Name] = observed{cluster: c.Name, deleting: c.DeletionTimestamp != nil}
+	}
+	return nil
+}
+
+// size reads how many nodes a MiniCluster is to have.
+func (r *Reconciler) size(ctx context.Context, namespace string, o *observed) error {
+	c := &unstructured.Unstructured{}
+	c.SetGroupVersionKind(minicluster.GroupVersionKind)
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: o.cluster}, c)
+	if apierrors.IsNotFound(err) { // gone since, or not in the cache yet
+		err = r.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: o.cluster}, c)
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("reading the MiniCluster %s: %w", o.cluster, err)
+	}
+	n, _, err := unstructured.NestedInt64(c.Object, "spec", "size")
+	o.size = int(n)
+	return err
+}
+
+// endOf says whether a Job is over.
+func endOf(j *batchv1.Job) string {
+	for _, c := range j.Status.Conditions {
+		if c.Status == corev1.ConditionTrue && (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) {
+			return string(c.Type)
+		}
+	}
+	return ""
+}
+
+// troubleOf says why a pod does not start, and since when.
+func troubleOf(p *corev1.Pod) *trouble {
+	since := p.CreationTimestamp.Time
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
+			return &trouble{"Unschedulable", p.Name + ": " + c.Message, c.LastTransitionTime.Time}
+		}
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionTrue {
+			since = c.LastTransitionTime.Time
+		}
+	}
+	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		if s.State.Waiting == nil {
+			continue
+		}
+		message := fmt.Sprintf("%s, container %s: %s", p.Name, s.Name, cmp.Or(s.State.Waiting.Message, s.State.Waiting.Reason))
+		switch reason := s.State.Waiting.Reason; {
+		case reason == "ErrImagePull", reason == "ImagePullBackOff", reason == "InvalidImageName", strings.HasPrefix(reason, "ErrImage"):
+			return &trouble{"ImageError", message, since}
+		case reason == "CrashLoopBackOff" && s.Name == "agent":
+			return &trouble{"AgentError", message, since}
+		case reason == "CreateContainerConfigError", reason == "CreateContainerError", reason == "RunContainerError", reason == "CrashLoopBackOff":
+			return &trouble{"ContainerError", message, since}
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) now() time.Time {
+	if r.Now != nil {
+		return r.Now()
+	}
+	return time.Now()
+}
