@@ -330,7 +330,9 @@ func (a *agent) watch(ctx context.Context, end context.CancelCauseFunc) {
 
 // finish shuts Flux down.
 func (a *agent) finish(ctx context.Context) error {
-	a.report.flush(context.WithoutCancel(ctx))
+	telling, cancel := grace(ctx)
+	defer cancel()
+	a.report.flush(telling)
 	if a.client == nil {
 		if err := a.connect(ctx); err != nil {
 			return err
@@ -340,7 +342,5 @@ func (a *agent) finish(ctx context.Context) error {
 	if !a.archives() && ctx.Err() == nil { // the results are here and nowhere else
 		return nil
 	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
-	return a.client.Shutdown(ending)
+	return a.client.Shutdown(telling)
 }

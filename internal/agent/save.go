@@ -34,13 +34,10 @@ func (a *agent) save(ctx context.Context, e *v1alpha1.Ensemble) error {
 		a.report.set(func(r *v1alpha1.Report) { r.State = v1alpha1.AgentSaved })
 		return nil
 	}
-	saving := context.WithoutCancel(ctx)
 	wait := a.Retry
 	for {
-		trying, cancel := context.WithCancel(saving)
-		stop := context.AfterFunc(ctx, func() { time.AfterFunc(lastGrace, cancel) })
+		trying, cancel := grace(ctx)
 		digest, ref, err := a.try(trying, e)
-		stop()
 		cancel()
 		if err == nil {
 			a.report.set(func(r *v1alpha1.Report) {
@@ -59,6 +56,13 @@ func (a *agent) save(ctx context.Context, e *v1alpha1.Ensemble) error {
 		}
 		wait = min(2*wait, longest)
 	}
+}
+
+// grace is a context that goes on for a while behind the end of another.
+func grace(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(lastGrace, cancel) })
+	return longer, func() { stop(); cancel() }
 }
 
 // try packs and pushes once. What a registry took before is not sent again.

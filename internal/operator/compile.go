@@ -17,16 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Where the agent finds what it is configured by; see package agent.
+// Where things are in the agent's container.
 const (
-	NamespaceEnv  = "ENSEMBLE_NAMESPACE"
-	NameEnv       = "ENSEMBLE_NAME"
-	UIDEnv        = "ENSEMBLE_UID"
-	UnitEnv       = "ENSEMBLE_UNIT"
-	RepositoryEnv = "ENSEMBLE_REPOSITORY"
-	InsecureEnv   = "ENSEMBLE_INSECURE"
-	LayoutEnv     = "ENSEMBLE_LAYOUT"
-
 	registryDir = "/etc/ensemble/registry"
 	layoutDir   = "/var/lib/ensemble/archive"
 )
@@ -73,13 +65,13 @@ func cluster(e *v1alpha1.Ensemble, s *spec.Ensemble, u *v1alpha1.Unit, name, age
 		app.Volumes[v.Name] = minicluster.Volume{Path: v.Path, ClaimName: v.Claim, ConfigMapName: v.ConfigMap, SecretName: v.Secret, ReadOnly: v.ReadOnly}
 	}
 	agent := minicluster.Container{Name: "agent", Image: agentImage, NoWrapEntrypoint: true, Environment: map[string]string{
-		NamespaceEnv: e.Namespace, NameEnv: e.Name, UIDEnv: string(e.UID), UnitEnv: u.Name,
+		v1alpha1.NamespaceEnv: e.Namespace, v1alpha1.NameEnv: e.Name, v1alpha1.UIDEnv: string(e.UID), v1alpha1.UnitEnv: u.Name,
 	}, Volumes: map[string]minicluster.Volume{}}
 	// Credentials are mounted into the agent's container only.
 	if a := s.Spec.Archive; a.Repository != "" {
-		agent.Environment[RepositoryEnv] = a.Repository
+		agent.Environment[v1alpha1.RepositoryEnv] = a.Repository
 		if a.Insecure {
-			agent.Environment[InsecureEnv] = "true"
+			agent.Environment[v1alpha1.InsecureEnv] = "true"
 		}
 		if a.Secret != "" {
 			agent.Environment["DOCKER_CONFIG"] = registryDir
@@ -87,7 +79,7 @@ func cluster(e *v1alpha1.Ensemble, s *spec.Ensemble, u *v1alpha1.Unit, name, age
 				Items: map[string]string{corev1.DockerConfigJsonKey: "config.json"}, ReadOnly: true}
 		}
 	} else if a.Claim != "" {
-		agent.Environment[LayoutEnv] = layoutDir
+		agent.Environment[v1alpha1.LayoutEnv] = layoutDir
 		agent.Volumes["ensemble-archive"] = minicluster.Volume{Path: layoutDir, ClaimName: a.Claim}
 	}
 	mc := minicluster.Spec{

@@ -37,6 +37,7 @@ type bench struct {
 	*kubetest.Cluster
 	namespace string
 	standIn   *kubetest.StandIn
+	stop      func() // the first operator
 }
 
 func newBench(t *testing.T, agent func(context.Context, *bench, kubetest.Pod) error) *bench {
@@ -48,7 +49,7 @@ func newBench(t *testing.T, agent func(context.Context, *bench, kubetest.Pod) er
 		b.standIn.Agent = func(ctx context.Context, p kubetest.Pod) error { return agent(ctx, b, p) }
 	}
 	b.standIn.Start(t)
-	b.operate(t)
+	b.stop = b.operate(t)
 	return b
 }
 
@@ -128,18 +129,27 @@ func (b *bench) clusters(t *testing.T) (names []string) {
 	return names
 }
 
+func (b *bench) deleteClusters(t *testing.T) {
+	t.Helper()
+	c := &unstructured.Unstructured{}
+	c.SetGroupVersionKind(minicluster.GroupVersionKind)
+	if err := b.Client.DeleteAllOf(t.Context(), c, client.InNamespace(b.namespace)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // report writes what an agent says, as an agent does.
 func (b *bench) report(ctx context.Context, p kubetest.Pod, r v1alpha1.Report) error {
 	r.Time, r.Pod = metav1.Now(), p.UID
 	raw, err := json.Marshal(map[string]any{
 		"apiVersion": v1alpha1.GroupVersion.String(), "kind": "Ensemble",
-		"status": map[string]any{"members": []any{map[string]any{"name": p.Env[UnitEnv], "report": r}}},
+		"status": map[string]any{"members": []any{map[string]any{"name": p.Env[v1alpha1.UnitEnv], "report": r}}},
 	})
 	if err != nil {
 		return err
 	}
-	e := &v1alpha1.Ensemble{ObjectMeta: metav1.ObjectMeta{Namespace: p.Env[NamespaceEnv], Name: p.Env[NameEnv]}}
-	return b.Client.Status().Patch(ctx, e, client.RawPatch("application/apply-patch+yaml", raw), client.FieldOwner("agent-"+p.Env[UnitEnv]), client.ForceOwnership)
+	e := &v1alpha1.Ensemble{ObjectMeta: metav1.ObjectMeta{Namespace: p.Env[v1alpha1.NamespaceEnv], Name: p.Env[v1alpha1.NameEnv]}}
+	return b.Client.Status().Patch(ctx, e, client.RawPatch("application/apply-patch+yaml", raw), client.FieldOwner("agent-"+p.Env[v1alpha1.UnitEnv]), client.ForceOwnership)
 }
 
 const someSpec = `{

@@ -95,7 +95,7 @@ func (x *Executor) Check(job *ensemble.Job) error {
 	case perNode > x.machine.cores && !job.Policy.Oversubscribe:
 		bad("asks for %d cores on a node; the nodes of the Flux instance have %d: take fewer, or allow it with oversubscribe: true", perNode, x.machine.cores)
 	}
-	if job.Launch.Image != "" {
+	if job.Launch.Image != "" && !x.options.Image {
 		bad("is to run in the image %s: in Flux the image is the member's; run it on local", job.Launch.Image)
 	}
 	if len(job.Launch.Services) > 0 {
