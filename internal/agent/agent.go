@@ -48,6 +48,9 @@ type Config struct {
 	Look time.Duration
 	// Retry is the first wait between two tries to save; 0 is 10 s.
 	Retry time.Duration
+	// Grace is how long saving has when the pod was asked to end; 0 is 25 s, less than
+	// Kubernetes gives it by default.
+	Grace time.Duration
 	// Version is written into the journal.
 	Version string
 	Log     *slog.Logger
@@ -64,6 +67,7 @@ var (
 // Run does what the agent of a pod does. The end of ctx is a request to end.
 func Run(ctx context.Context, c Config, k Cluster) error {
 	c.Look, c.Retry = cmp.Or(c.Look, 5*time.Second), cmp.Or(c.Retry, 10*time.Second)
+	c.Grace = cmp.Or(c.Grace, 25*time.Second)
 	if c.Index == 0 {
 		a := &agent{Config: c, cluster: k}
 		if err := a.drive(ctx); err != nil && ctx.Err() == nil {
@@ -330,7 +334,7 @@ func (a *agent) watch(ctx context.Context, end context.CancelCauseFunc) {
 
 // finish shuts Flux down.
 func (a *agent) finish(ctx context.Context) error {
-	telling, cancel := grace(ctx)
+	telling, cancel := a.grace(ctx)
 	defer cancel()
 	a.report.flush(telling)
 	if a.client == nil {

@@ -14,10 +14,6 @@ import (
 	"github.com/converged-computing/ensemble/container/image"
 )
 
-// lastGrace is how long saving has when the pod was asked to end: less than Kubernetes
-// gives it by default.
-const lastGrace = 25 * time.Second
-
 // longest is the longest wait between two tries.
 const longest = 5 * time.Minute
 
@@ -36,7 +32,7 @@ func (a *agent) save(ctx context.Context, e *v1alpha1.Ensemble) error {
 	}
 	wait := a.Retry
 	for {
-		trying, cancel := grace(ctx)
+		trying, cancel := a.grace(ctx)
 		digest, ref, err := a.try(trying, e)
 		cancel()
 		if err == nil {
@@ -59,9 +55,9 @@ func (a *agent) save(ctx context.Context, e *v1alpha1.Ensemble) error {
 }
 
 // grace is a context that goes on for a while behind the end of another.
-func grace(ctx context.Context) (context.Context, context.CancelFunc) {
+func (a *agent) grace(ctx context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(lastGrace, cancel) })
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(a.Grace, cancel) })
 	return longer, func() { stop(); cancel() }
 }
 

@@ -41,6 +41,7 @@ type world struct {
 // observed is what exists of a unit.
 type observed struct {
 	cluster  string // the MiniCluster's name; empty where there is none
+	made     time.Time
 	deleting bool
 	size     int
 	// ended says that its Job is over, and how.
@@ -152,6 +153,10 @@ func (d *decision) members(w *world) {
 		u := &w.units[i]
 		m, o := d.status.Member(u.Name), w.seen[u.Name]
 		m.Nodes = o.size
+		if o.cluster != "" && m.Made == nil { // it was made, and then the status could not be written
+			made := metav1.NewTime(o.made)
+			m.Cluster, m.Made, m.Tries = o.cluster, &made, m.Tries+1
+		}
 		switch {
 		case o.cluster == "" && m.Made != nil && m.Gone == nil:
 			now := metav1.NewTime(w.now)

@@ -38,7 +38,7 @@ func (r *Reconciler) gather(ctx context.Context, e *v1alpha1.Ensemble) (*world, 
 		if o, ok := w.seen[unit]; ok && !o.deleting { // of two, the one that goes does not count
 			continue
 		}
-		w.seen[unit] = observed{cluster: c.Name, deleting: c.DeletionTimestamp != nil}
+		w.seen[unit] = observed{cluster: c.Name, made: c.CreationTimestamp.Time, deleting: c.DeletionTimestamp != nil}
 	}
 	if err := r.missing(ctx, w); err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (r *Reconciler) missing(ctx context.Context, w *world) error {
 		if err != nil {
 			return fmt.Errorf("looking for the MiniCluster %s: %w", m.Cluster, err)
 		}
-		w.seen[m.Name] = observed{cluster: c.Name, deleting: c.DeletionTimestamp != nil}
+		w.seen[m.Name] = observed{cluster: c.Name, made: c.CreationTimestamp.Time, deleting: c.DeletionTimestamp != nil}
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func realAgent(t *testing.T, change func(*agent.Config)) func(context.Context, *
 		}
 		c.Socket = strings.TrimPrefix(broker.URI(), "local://")
 		c.Dir, c.Complete = dir, filepath.Join(dir, "complete")
-		c.Look, c.Retry = 200*time.Millisecond, 200*time.Millisecond
+		c.Look, c.Retry, c.Grace = 200*time.Millisecond, 200*time.Millisecond, time.Second
 		c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 		if testing.Verbose() {
 			c.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
