@@ -4,21 +4,23 @@
 # make test    installs what it needs, runs every test
 # make bench   measures what is claimed to be fast
 # make e2e     does both on a bare Debian 12, and tests the profiles on 13 (as root, with debootstrap)
+# make kube    builds the API server that tests run, once, into the user's cache
 # make mpi     builds the MPI profiling library for each MPI that is installed
 # make lint    go vet, gofmt, and golangci-lint where it is installed
 
 GO ?= go
 BIN := bin/ensemble
 # What tests need beside the applications of the catalog.
-TEST_PACKAGES := chromium gcc gfortran libopenmpi-dev libmpich-dev buildah mmdebstrap busybox-static
+TEST_PACKAGES := chromium gcc gfortran libopenmpi-dev libmpich-dev buildah mmdebstrap busybox-static etcd-server
 
-.PHONY: all build demo mpi test test-deps bench e2e fuzz lint generate clean
+.PHONY: all build demo mpi kube test test-deps bench e2e fuzz lint generate clean
 
 all: build
 
 build:
 	@hack/need-go
 	$(GO) build -o $(BIN) ./cmd/ensemble
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/ ./cmd/ensemble-operator ./cmd/ensemble-agent
 
 demo: build
 	@hack/install $$($(BIN) doctor --missing examples/demo.yaml)
@@ -33,7 +35,11 @@ mpi:
 	@hack/need-go
 	@$(GO) run ./mpi/internal/makempi
 
-test: test-deps
+kube:
+	@hack/need-go
+	@$(GO) run ./internal/kubetest/assets
+
+test: test-deps kube
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
 

@@ -19,8 +19,6 @@ type Member struct {
 	Images map[string]string `json:"images,omitempty"`
 	// View is the image that Flux is added from. Its base has to fit the image's.
 	View string `json:"view,omitempty"`
-	// Tasks per pod, as Flux sees them, are the cores of the node unless Cores says less.
-	Cores int `json:"cores,omitempty" jsonschema:"minimum=1"`
 	// Resources are what each container of an application asks for, which is also its
 	// limit, such as cpu: 8, memory: 16Gi.
 	Resources map[string]string `json:"resources,omitempty"`

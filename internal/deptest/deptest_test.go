@@ -48,6 +48,17 @@ var rules = []struct {
 	{"forecast", []string{"spec", "stats", "ensemble", "run/sim", "measure", "pattern"}, "plays ensembles by patterns, on the simulated member; touches no files"},
 	{"archive", []string{"spec", "ensemble", "run", "measure", "container/image"}, "run directories in, bundles out, and back"},
 	{"report", []string{"spec", "stats", "catalog/read", "ensemble", "run", "measure", "measure/mpi"}, "shows records"},
+	{"api/v1alpha1", []string{"spec"}, "the resource is the file, and how its run stands"},
+	{"minicluster", nil, "a leaf: the Flux Operator's resource, for anybody"},
+	{"internal/session", []string{"spec", "ensemble", "study", "run", "measure"}, "what the command line and the agent make of a file"},
+	{"internal/agent", []string{"spec", "ensemble", "catalog", "study", "flux", "run", "run/flux", "archive", "container/image", "api/v1alpha1", "minicluster", "internal/session"}, "drives a unit from within its MiniCluster"},
+	{"internal/operator", []string{"spec", "api/v1alpha1", "minicluster"}, "makes MiniClusters; runs no jobs and speaks to no registry"},
+	{"internal/kubetest", []string{"api/v1alpha1", "minicluster"}, "a real API server for tests"},
+	{"internal/kubetest/assets", []string{"internal/kubetest"}, "a main for make"},
+	{"internal/deploy", []string{"api/v1alpha1"}, "manifests of what the code needs"},
+	{"internal/deploy/write", []string{"internal/deploy"}, "a main for go generate"},
+	{"cmd/ensemble-operator", []string{"internal/operator"}, "a main hands over at once"},
+	{"cmd/ensemble-agent", []string{"internal/agent"}, "a main hands over at once"},
 	{"convert", []string{"spec"}, "files in, files out: what others wrote becomes what spec reads"},
 	{"internal/cli", []string{"*"}, "last: the door to all of them"},
 	{"internal/deptest", nil, "tests only"},
@@ -72,8 +83,12 @@ var outside = []struct {
 	{"github.com/google/go-containerregistry", []string{"container/image"}, "images and registries are spoken to in one place"},
 	{"oras.land/", []string{"container/image"}, "images and registries are spoken to in one place"},
 	{"github.com/klauspost/compress", []string{"container/image", "archive"}, "layers are compressed where they are made"},
-	{"k8s.io/", nil, "no Kubernetes yet"},
+	{"k8s.io/", kubernetes, "Kubernetes has its places"},
+	{"sigs.k8s.io/", kubernetes, "Kubernetes has its places"},
 }
+
+// kubernetes are the packages that know of Kubernetes.
+var kubernetes = []string{"api/v1alpha1", "minicluster", "internal/operator", "internal/agent", "internal/kubetest", "internal/deploy"}
 
 type listed struct {
 	ImportPath string

@@ -169,7 +169,7 @@ func MiniClusterCRD() *unstructured.Unstructured {
 	}}
 }
 
-// Apply creates objects that are written as YAML would be, in a namespace.
+// Create makes objects in a namespace, unless they are there.
 func (c *Cluster) Create(ctx context.Context, namespace string, objects ...client.Object) error {
 	for _, o := range objects {
 		o.SetNamespace(namespace)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/converged-computing/ensemble/api/v1alpha1"
+	"github.com/converged-computing/ensemble/internal/deploy"
 	"github.com/converged-computing/ensemble/internal/kubetest"
 	"github.com/converged-computing/ensemble/minicluster"
 	"github.com/go-logr/logr"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -56,8 +58,9 @@ func newBench(t *testing.T, agent func(context.Context, *bench, kubetest.Pod) er
 // operate runs an operator until stop, or the end of the test.
 func (b *bench) operate(t *testing.T) (stop func()) {
 	t.Helper()
+	b.permit(t)
 	skip := true
-	m, err := ctrl.NewManager(b.Config, ctrl.Options{
+	m, err := ctrl.NewManager(b.as(deploy.Namespace, deploy.Name), ctrl.Options{
 		Scheme: b.Scheme, Metrics: server.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: &skip},
 		Cache: cache.Options{DefaultNamespaces: map[string]cache.Config{b.namespace: {}}},
 	})
@@ -82,6 +85,39 @@ func (b *bench) operate(t *testing.T) (stop func()) {
 	}
 	t.Cleanup(stop)
 	return stop
+}
+
+// as gives the configuration of a service account.
+func (b *bench) as(namespace, account string) *rest.Config {
+	c := rest.CopyConfig(b.Config)
+	c.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + namespace + ":" + account,
+		Groups: []string{"system:serviceaccounts", "system:authenticated"}}
+	return c
+}
+
+// permit makes the operator's permissions as they are deployed.
+func (b *bench) permit(t *testing.T) {
+	t.Helper()
+	objects, err := deploy.Objects()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range objects {
+		if o["kind"] == "CustomResourceDefinition" || o["kind"] == "Deployment" {
+			continue
+		}
+		raw, err := json.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u := &unstructured.Unstructured{}
+		if err := u.UnmarshalJSON(raw); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Client.Create(t.Context(), u); err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Fatal(err)
+		}
+	}
 }
 
 func (b *bench) apply(t *testing.T, name, spec string) *v1alpha1.Ensemble {

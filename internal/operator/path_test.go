@@ -24,7 +24,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/rest"
 )
 
 // realAgent runs the agent's own code against a fake broker that executes on this machine,
@@ -59,9 +58,7 @@ func realAgent(t *testing.T, change func(*agent.Config)) func(context.Context, *
 		if change != nil {
 			change(&c)
 		}
-		config := rest.CopyConfig(b.Config)
-		config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + b.namespace + ":" + p.Account}
-		client, err := dynamic.NewForConfig(config)
+		client, err := dynamic.NewForConfig(b.as(b.namespace, p.Account))
 		if err != nil {
 			return err
 		}
