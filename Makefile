@@ -39,7 +39,8 @@ kube:
 	@hack/need-go
 	@$(GO) run ./internal/kubetest/assets
 
-test: test-deps kube
+test: test-deps
+	@$(MAKE) --no-print-directory kube || echo "without the API server the tests that want one are skipped" >&2
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
 

@@ -77,7 +77,7 @@ func Build(w io.Writer) (dir string, err error) {
 }
 
 // staging are the modules that k8s.io/kubernetes has no versions of in its go.mod.
-var staging = regexp.MustCompile(`(?m)^\s*(k8s\.io/[a-z0-9-]+) v0\.0\.0\b`)
+var staging = regexp.MustCompile(`(?m)^\s*(k8s\.io/[a-z0-9-]+) v0\.0\.0(?:\s|$)`)
 
 // writeModule writes a module that requires k8s.io/kubernetes, with the versions of its
 // parts, which it leaves out.
