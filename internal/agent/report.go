@@ -3,13 +3,14 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -155,6 +156,8 @@ func (r *reporter) close() {
 type counter struct {
 	report *reporter
 	jobs   map[string]standing
+	groups map[string]*v1alpha1.JobCounts
+	all    v1alpha1.JobCounts
 }
 
 type standing struct {
@@ -164,7 +167,7 @@ type standing struct {
 
 // newCounter begins with what an earlier agent of the pod did.
 func newCounter(dir run.Dir, r *reporter) (*counter, error) {
-	c := &counter{report: r, jobs: map[string]standing{}}
+	c := &counter{report: r, jobs: map[string]standing{}, groups: map[string]*v1alpha1.JobCounts{}}
 	err := dir.Events(func(e ensemble.Event) error {
 		c.take(e)
 		return nil
@@ -178,54 +181,60 @@ func (c *counter) Event(job *ensemble.Job, e ensemble.Event, s run.Standing) {
 	if job != nil && e.Group == "" {
 		e.Group = job.Group
 	}
-	c.take(e)
-	c.tell(s.Jobs)
-}
-
-func (c *counter) take(e ensemble.Event) {
-	switch j := c.jobs[e.Job]; e.Name {
-	case ensemble.Submit:
-		if e.Group != "" {
-			j.group = e.Group
-		}
-		j.status = ""
-		c.jobs[e.Job] = j
-	case ensemble.Finish:
-		j.status = e.Status
-		c.jobs[e.Job] = j
+	if c.take(e) {
+		c.tell(s.Jobs)
 	}
 }
 
-// tell sums up. It goes over all jobs at most once in a second, however many events come.
+// take moves a job from where it was counted to where it is now, and says whether it did.
+func (c *counter) take(e ensemble.Event) bool {
+	if e.Name != ensemble.Submit && e.Name != ensemble.Finish {
+		return false
+	}
+	j, known := c.jobs[e.Job]
+	if known {
+		c.count(j, -1)
+	}
+	if e.Name == ensemble.Submit {
+		j = standing{group: cmp.Or(e.Group, j.group)}
+	} else {
+		j.status = e.Status
+	}
+	c.jobs[e.Job] = j
+	c.count(j, 1)
+	return true
+}
+
+// count adds n jobs of a standing.
+func (c *counter) count(j standing, n int) {
+	counts := []*v1alpha1.JobCounts{&c.all}
+	if j.group != "" {
+		if c.groups[j.group] == nil {
+			c.groups[j.group] = &v1alpha1.JobCounts{}
+		}
+		counts = append(counts, c.groups[j.group])
+	}
+	for _, to := range counts {
+		to.Total += n
+		switch j.status {
+		case "":
+			to.Active += n
+		case ensemble.Succeeded:
+			to.Succeeded += n
+		default:
+			to.Failed += n
+		}
+	}
+}
+
+// tell reports the counts; known is how many jobs the driver knows of.
 func (c *counter) tell(known int) {
 	c.report.set(func(r *v1alpha1.Report) {
-		groups := map[string]*v1alpha1.JobCounts{}
-		all := v1alpha1.JobCounts{}
-		for _, j := range c.jobs {
-			g := groups[j.group]
-			if g == nil {
-				g = &v1alpha1.JobCounts{}
-				groups[j.group] = g
-			}
-			for _, n := range []*v1alpha1.JobCounts{g, &all} {
-				n.Total++
-				switch j.status {
-				case "":
-					n.Active++
-				case ensemble.Succeeded:
-					n.Succeeded++
-				default:
-					n.Failed++
-				}
-			}
+		r.Jobs = c.all
+		r.Jobs.Total = max(c.all.Total, known)
+		r.Groups = make([]v1alpha1.GroupCount, 0, len(c.groups))
+		for _, name := range slices.Sorted(maps.Keys(c.groups)) {
+			r.Groups = append(r.Groups, v1alpha1.GroupCount{Name: name, JobCounts: *c.groups[name]})
 		}
-		all.Total = max(all.Total, known)
-		r.Jobs, r.Groups = all, nil
-		for name, n := range groups {
-			if name != "" {
-				r.Groups = append(r.Groups, v1alpha1.GroupCount{Name: name, JobCounts: *n})
-			}
-		}
-		slices.SortFunc(r.Groups, func(a, b v1alpha1.GroupCount) int { return strings.Compare(a.Name, b.Name) })
 	})
 }

@@ -29,6 +29,7 @@ type runOptions struct {
 	on, dir, environment string
 	resume, dryRun       bool
 	sim                  simFlags
+	kube                 kubeFlags
 }
 
 func newRun(e *env) *cobra.Command {
@@ -57,19 +58,23 @@ when a trial failed; its record says why.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.on, "on", "local", "where to run: local, flux, in the Flux instance around or one that is started, or sim, which only simulates")
+	f.StringVar(&o.on, "on", "local", "where to run: local, flux, in the Flux instance around or one that is started, kubernetes, as an Ensemble of a cluster, or sim, which only simulates")
 	f.StringVar(&o.dir, "dir", "", "the run directory (default runs/NAME)")
 	f.StringVar(&o.environment, "environment", "", "the `NAME` of the environment that this is, where the study names several")
 	f.BoolVar(&o.resume, "resume", false, "go on with the run in the directory")
 	f.BoolVar(&o.dryRun, "dry-run", false, "check everything and run nothing")
+	o.kube.add(c)
 	finish = o.sim.add(c)
 	return c
 }
 
 func (e *env) run(ctx context.Context, args []string, o runOptions) error {
+	if o.on == "kubernetes" {
+		return e.runOnKubernetes(ctx, args, o)
+	}
 	begin, ok := members[o.on]
 	if !ok {
-		return input(errors.New(spec.Unknown("executor", o.on, slices.Sorted(maps.Keys(members)))))
+		return input(errors.New(spec.Unknown("executor", o.on, append(slices.Sorted(maps.Keys(members)), "kubernetes"))))
 	}
 	r, err := e.open(ctx, args, o)
 	if err != nil {

@@ -5,6 +5,7 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -40,14 +41,19 @@ type decision struct {
 
 func newStatus(e *env) *cobra.Command {
 	var format string
+	var kube kubeFlags
 	c := &cobra.Command{
-		Use:   "status RUN",
+		Use:   "status RUN|ensemble/NAME",
 		Short: "Show how the jobs of a run stand, also while it goes on",
-		Long: `Show how the jobs of a run stand, also while it goes on, and what its rules decided.
+		Long: `Show how the jobs of a run stand, also while it goes on, and what its rules decided;
+or how the members of an Ensemble on Kubernetes stand.
 
 CSV has the jobs only.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
+			if name, ok := strings.CutPrefix(args[0], resourcePrefix); ok && !isDirectory(args[0]) {
+				return e.resourceStatus(c.Context(), kube, name, format)
+			}
 			dir, ens, err := run.Open(args[0])
 			if err != nil {
 				return input(err)
@@ -85,7 +91,13 @@ CSV has the jobs only.`,
 		},
 	}
 	outputFlag(c, &format)
+	kube.add(c)
 	return c
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // statusOf gives the last known state of every job that was submitted, in the

@@ -37,9 +37,10 @@ import (
 
 // Cluster is a control plane.
 type Cluster struct {
-	Config *rest.Config // of an administrator
-	Client client.Client
-	Scheme *runtime.Scheme
+	Config     *rest.Config // of an administrator
+	Kubeconfig []byte       // the same as a file
+	Client     client.Client
+	Scheme     *runtime.Scheme
 }
 
 var (
@@ -87,7 +88,7 @@ func start(dir string) (*Cluster, error) {
 	}
 	stop = func() { _ = e.Stop() }
 	config.QPS, config.Burst = 1000, 2000
-	c := &Cluster{Config: config, Scheme: Scheme()}
+	c := &Cluster{Config: config, Kubeconfig: e.KubeConfig, Scheme: Scheme()}
 	if c.Client, err = client.New(config, client.Options{Scheme: c.Scheme}); err != nil {
 		return nil, err
 	}
@@ -139,6 +140,14 @@ func Scheme() *runtime.Scheme {
 		}
 	}
 	return s
+}
+
+// As gives the configuration of a service account.
+func (c *Cluster) As(namespace, account string) *rest.Config {
+	as := rest.CopyConfig(c.Config)
+	as.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + namespace + ":" + account,
+		Groups: []string{"system:serviceaccounts", "system:authenticated"}}
+	return as
 }
 
 // Namespace makes a namespace for a test.

@@ -19,7 +19,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -42,13 +41,13 @@ type bench struct {
 	stop      func() // the first operator
 }
 
-func newBench(t *testing.T, agent func(context.Context, *bench, kubetest.Pod) error) *bench {
+func newBench(t *testing.T, play func(context.Context, *bench, kubetest.Pod) error) *bench {
 	t.Helper()
 	c := kubetest.Start(t)
 	b := &bench{Cluster: c, namespace: c.Namespace(t)}
 	b.standIn = &kubetest.StandIn{Cluster: c, Namespace: b.namespace}
-	if agent != nil {
-		b.standIn.Agent = func(ctx context.Context, p kubetest.Pod) error { return agent(ctx, b, p) }
+	if play != nil {
+		b.standIn.Agent = func(ctx context.Context, p kubetest.Pod) error { return play(ctx, b, p) }
 	}
 	b.standIn.Start(t)
 	b.stop = b.operate(t)
@@ -60,7 +59,7 @@ func (b *bench) operate(t *testing.T) (stop func()) {
 	t.Helper()
 	b.permit(t)
 	skip := true
-	m, err := ctrl.NewManager(b.as(deploy.Namespace, deploy.Name), ctrl.Options{
+	m, err := ctrl.NewManager(b.As(deploy.Namespace, deploy.Name), ctrl.Options{
 		Scheme: b.Scheme, Metrics: server.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: &skip},
 		Cache: cache.Options{DefaultNamespaces: map[string]cache.Config{b.namespace: {}}},
 	})
@@ -85,14 +84,6 @@ func (b *bench) operate(t *testing.T) (stop func()) {
 	}
 	t.Cleanup(stop)
 	return stop
-}
-
-// as gives the configuration of a service account.
-func (b *bench) as(namespace, account string) *rest.Config {
-	c := rest.CopyConfig(b.Config)
-	c.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + namespace + ":" + account,
-		Groups: []string{"system:serviceaccounts", "system:authenticated"}}
-	return c
 }
 
 // permit makes the operator's permissions as they are deployed.

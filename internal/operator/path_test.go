@@ -5,71 +5,26 @@ package operator
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/converged-computing/ensemble/api/v1alpha1"
 	"github.com/converged-computing/ensemble/archive"
 	"github.com/converged-computing/ensemble/container/image"
-	"github.com/converged-computing/ensemble/flux/fluxtest"
 	"github.com/converged-computing/ensemble/internal/agent"
 	"github.com/converged-computing/ensemble/internal/kubetest"
+	"github.com/converged-computing/ensemble/internal/kubetest/realagent"
 	"github.com/converged-computing/ensemble/measure"
 	"github.com/converged-computing/ensemble/run"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/dynamic"
 )
 
-// realAgent runs the agent's own code against a fake broker that executes on this machine,
-// with the permissions of the account that the operator made for it.
+// realAgent is the agent as it is.
 func realAgent(t *testing.T, change func(*agent.Config)) func(context.Context, *bench, kubetest.Pod) error {
-	dirs := t.TempDir()
 	return func(ctx context.Context, b *bench, p kubetest.Pod) error {
-		dir := filepath.Join(dirs, p.Cluster)
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-		broker, err := fluxtest.New(fluxtest.Options{Nodes: 2, Cores: 2, Run: fluxtest.Exec})
-		if err != nil {
-			return err
-		}
-		defer broker.Close()
-		env := map[string]string{"JOB_COMPLETION_INDEX": "0"}
-		for k, v := range p.Env {
-			env[k] = v
-		}
-		c, err := agent.FromEnvironment(func(name string) string { return env[name] })
-		if err != nil {
-			return err
-		}
-		c.Socket = strings.TrimPrefix(broker.URI(), "local://")
-		c.Dir, c.Complete = dir, filepath.Join(dir, "complete")
-		c.Look, c.Retry, c.Grace = 200*time.Millisecond, 200*time.Millisecond, time.Second
-		c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
-		if testing.Verbose() {
-			c.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
-		}
-		if change != nil {
-			change(&c)
-		}
-		client, err := dynamic.NewForConfig(b.as(b.namespace, p.Account))
-		if err != nil {
-			return err
-		}
-		go func() { // the main container ends when Flux does
-			select {
-			case <-broker.Down():
-				_ = os.WriteFile(c.Complete, nil, 0o644)
-			case <-ctx.Done():
-			}
-		}()
-		return agent.Run(ctx, c, agent.NewCluster(client, p.Env[v1alpha1.NamespaceEnv], p.Env[v1alpha1.NameEnv]))
+		return realagent.New(t, b.Cluster, change)(ctx, p)
 	}
 }
 
