@@ -26,7 +26,8 @@ type Event struct {
 	// was decided.
 	Note string
 	// Group and Nodes tell of a job that is submitted what rules count it by. Nodes
-	// of an event of the run are those that the member has (run-start, resize).
+	// of an event of the run are those that the member has (run-start, resize), or
+	// how many were asked for more, below zero fewer (decide).
 	Group string
 	Nodes int
 	// Metrics are those of an attempt that ended that rules read.

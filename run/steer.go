@@ -68,7 +68,7 @@ func (r *session) steer() error {
 // decide writes decisions down and carries them out.
 func (r *session) decide(actions []ensemble.Action) error {
 	for _, a := range actions {
-		e := ensemble.Event{Time: r.now(), Name: ensemble.Decide, Rule: a.Rule, Note: a.Note}
+		e := ensemble.Event{Time: r.now(), Name: ensemble.Decide, Rule: a.Rule, Note: a.Note, Nodes: a.Grow}
 		if err := r.write(e); err != nil {
 			return err
 		}

@@ -2,6 +2,8 @@
 
 package spec
 
+import "cmp"
+
 // Member is a shape of nodes on Kubernetes: a MiniCluster of the Flux Operator is made of
 // it for each image that jobs in it want.
 type Member struct {
@@ -41,6 +43,9 @@ type MemberNodes struct {
 	Min  int `json:"min,omitempty" jsonschema:"minimum=1"`
 	Max  int `json:"max,omitempty" jsonschema:"minimum=1"`
 }
+
+// Range gives the numbers of nodes between which rules may change it.
+func (n MemberNodes) Range() (least, most int) { return cmp.Or(n.Min, n.Size), cmp.Or(n.Max, n.Size) }
 
 // Toleration is that of a pod, with the meanings of Kubernetes.
 type Toleration struct {

@@ -23,6 +23,8 @@ type Options struct {
 	Cores   int    // of each node; 0 stands for 2
 	Version string // of flux-core that it claims to be; "" stands for 0.88.0
 	Owner   *int   // the user whose instance it is; nil stands for who runs the test
+	// Online is how many of the nodes are there at first; 0 stands for all.
+	Online int
 	// Socket is where it listens; "" stands for a file in a new directory.
 	Socket string
 	// Run is what the tasks of a job do, nil stands for Command.
@@ -58,6 +60,7 @@ type Broker struct {
 	watched   map[*job]struct{} // those with watchers
 	queue     []*job            // those that wait for resources, next first
 	free      []flux.IDSet
+	online    int // ranks below it are there
 	drained   map[int]drain
 	stopped   bool // the queue is
 	listeners []*listener
@@ -100,6 +103,10 @@ func New(opts Options) (*Broker, error) {
 		conns: map[*conn]struct{}{}, jobs: map[flux.JobID]*job{}, watched: map[*job]struct{}{}, drained: map[int]drain{}}
 	if opts.Owner != nil {
 		b.owner = *opts.Owner
+	}
+	b.online = opts.Online
+	if b.online == 0 {
+		b.online = opts.Nodes
 	}
 	for range opts.Nodes {
 		b.free = append(b.free, b.cores())
@@ -145,6 +152,23 @@ func (b *Broker) Lose() {
 
 // Return has a lost broker listen again.
 func (b *Broker) Return() error { return b.listen() }
+
+// Resize has the first ranks there and the others not. What runs on one that goes is
+// lost.
+func (b *Broker) Resize(nodes int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.online = min(max(nodes, 1), b.opts.Nodes)
+	for _, j := range b.order {
+		for _, s := range j.got {
+			if j.state == flux.Run && s.rank >= b.online {
+				b.raise(j, "exec", 0, fmt.Sprintf("node failure on %s (rank %d)", b.host(s.rank), s.rank))
+				break
+			}
+		}
+	}
+	b.schedule()
+}
 
 // Down is closed when the broker was asked to shut down. It answers on, so that what it
 // did can be looked at.

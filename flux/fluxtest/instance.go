@@ -17,11 +17,11 @@ func (b *Broker) serveInstance(r *request, targets, reason string, start bool) e
 		for rank, d := range b.drained {
 			drained[strconv.Itoa(rank)] = map[string]any{"timestamp": d.since, "reason": d.reason}
 		}
-		r.answer(map[string]any{"R": b.resources(b.all()), "online": b.ranks(), "offline": "", "exclude": "", "torpid": "", "drain": drained})
+		r.answer(map[string]any{"R": b.resources(b.all()), "online": flux.IDRange(0, b.online-1), "offline": b.ranks().Without(flux.IDRange(0, b.online-1)), "exclude": "", "torpid": "", "drain": drained})
 	case "resource.sched-status":
 		var down, used []slice
 		for _, s := range b.all() {
-			if _, ok := b.drained[s.rank]; ok {
+			if _, drained := b.drained[s.rank]; drained || s.rank >= b.online {
 				down = append(down, s)
 			}
 			if cores := s.cores.Without(b.free[s.rank]); cores.Len() > 0 {

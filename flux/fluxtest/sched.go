@@ -34,7 +34,7 @@ func (b *Broker) schedule() {
 			continue
 		}
 		got := b.fit(j, func(rank int) flux.IDSet {
-			if _, drained := b.drained[rank]; drained {
+			if _, drained := b.drained[rank]; drained || rank >= b.online {
 				return flux.IDSet{}
 			}
 			return b.free[rank]

@@ -215,11 +215,14 @@ func (a *agent) carryOut(ctx context.Context, e *v1alpha1.Ensemble) (v1alpha1.Ou
 			return fail(err)
 		}
 	}
-	x, err := fluxrun.New(ctx, a.client, fluxrun.Options{Image: true})
+	x, err := a.executor(ctx)
 	if err != nil {
 		return fail(err)
 	}
 	defer x.Close()
+	if faults := run.CanSteer(x, s.Engine); len(faults) > 0 {
+		return fail(&spec.FileError{File: "ensemble/" + e.Name, Faults: faults})
+	}
 	d, err := s.Driver(a.dir, x, a.Version)
 	if err != nil {
 		return fail(err)
@@ -238,6 +241,26 @@ func (a *agent) carryOut(ctx context.Context, e *v1alpha1.Ensemble) (v1alpha1.Ou
 	go a.watch(running, end)
 	sum, err := d.Run(running, a.jobs(s))
 	return outcomeOf(ctx, running, s, sum, err)
+}
+
+// executor is one in the instance of the pods.
+type executor interface {
+	run.Executor
+	Cores() int
+	Instance() *run.FluxInstance
+	Close()
+}
+
+// executor makes the executor: one that grows and shrinks where the member may.
+func (a *agent) executor(ctx context.Context) (executor, error) {
+	n, o := a.unit.Member.Nodes, fluxrun.Options{Image: true}
+	least, most := n.Range()
+	if least == most {
+		return fluxrun.New(ctx, a.client, o)
+	}
+	return fluxrun.NewElastic(ctx, a.client, o, fluxrun.Sizing{Size: n.Size, Min: least, Max: most, Look: a.Look / 5, Ask: func(nodes int) {
+		a.report.set(func(r *v1alpha1.Report) { r.Nodes = nodes })
+	}})
 }
 
 // outcomeOf says how a run ended.

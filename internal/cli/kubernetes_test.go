@@ -34,7 +34,8 @@ func TestOnKubernetes(t *testing.T) {
 	}
 	t.Cleanup(func() { registry.Close() })
 	namespace := c.Namespace(t)
-	standIn := &kubetest.StandIn{Cluster: c, Namespace: namespace, Agent: realagent.New(t, c, nil)}
+	play := realagent.New(t, nil)
+	standIn := &kubetest.StandIn{Cluster: c, Namespace: namespace, Agent: func(ctx context.Context, p kubetest.Pod) error { return play(ctx, c, p) }}
 	standIn.Start(t)
 	m, err := operator.NewManager(c.Config, operator.Options{AgentImage: "agent", Metrics: "0", Health: "0", Namespace: namespace})
 	if err != nil {

@@ -37,6 +37,7 @@ type StandIn struct {
 
 	mu      sync.Mutex
 	running map[string]context.CancelFunc // agents, by MiniCluster
+	sizes   map[string]int                // of MiniClusters
 	wg      sync.WaitGroup
 }
 
@@ -51,12 +52,15 @@ type Pod struct {
 	Env map[string]string
 	// Account is the pods' service account.
 	Account string
+	// Size is how many pods there are now, and Most how many there may be.
+	Size func() int
+	Most int
 }
 
 // Start plays until the test ends.
 func (s *StandIn) Start(t testing.TB) {
 	t.Helper()
-	s.running = map[string]context.CancelFunc{}
+	s.running, s.sizes = map[string]context.CancelFunc{}, map[string]int{}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -118,6 +122,15 @@ func (s *StandIn) serve(ctx context.Context, c *unstructured.Unstructured) error
 	if s.Trouble != nil {
 		trouble = s.Trouble(c.GetName())
 	}
+	s.mu.Lock()
+	s.sizes[c.GetName()] = spec.Size
+	s.mu.Unlock()
+	for index := spec.Size; index < spec.MaxSize; index++ {
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: fmt.Sprintf("%s-%d", c.GetName(), index)}}
+		if err := s.Cluster.Client.Delete(ctx, p, client.GracePeriodSeconds(0)); client.IgnoreNotFound(err) != nil {
+			return err
+		}
+	}
 	for index := range spec.Size {
 		if err := s.pod(ctx, c.GetName(), &spec, index, trouble); err != nil {
 			return err
@@ -177,7 +190,11 @@ func (s *StandIn) agent(cluster string, spec *minicluster.Spec, p *corev1.Pod) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.running[cluster] = cancel
-	at := Pod{Cluster: cluster, UID: string(p.UID), Account: spec.Pod.ServiceAccountName}
+	at := Pod{Cluster: cluster, UID: string(p.UID), Account: spec.Pod.ServiceAccountName, Most: max(spec.Size, spec.MaxSize), Size: func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.sizes[cluster]
+	}}
 	for _, c := range spec.Containers {
 		if c.Name == "agent" {
 			at.Env = c.Environment

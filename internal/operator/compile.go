@@ -91,8 +91,8 @@ func cluster(e *v1alpha1.Ensemble, s *spec.Ensemble, u *v1alpha1.Unit, name, age
 	if m.ServiceAccount != "" {
 		mc.Pod.ServiceAccountName = m.ServiceAccount
 	}
-	if m.Nodes.Max > m.Nodes.Size {
-		mc.MaxSize = m.Nodes.Max
+	if _, most := m.Nodes.Range(); most > m.Nodes.Size {
+		mc.MaxSize = most
 	}
 	for _, t := range m.Tolerations {
 		mc.Pod.Tolerations = append(mc.Pod.Tolerations, minicluster.Toleration(t))

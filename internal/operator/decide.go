@@ -287,7 +287,8 @@ func (d *decision) grow(w *world, used int) {
 		if m.State != v1alpha1.MemberRunning || m.Report == nil || m.Report.Nodes == 0 || o.cluster == "" {
 			continue
 		}
-		want := min(max(m.Report.Nodes, u.Member.Nodes.Min), u.Member.Nodes.Max)
+		least, most := u.Member.Nodes.Range()
+		want := min(max(m.Report.Nodes, least), most)
 		if most := w.spec.Spec.MaxNodes; most > 0 {
 			want = min(want, max(o.size, most-used+o.size))
 		}

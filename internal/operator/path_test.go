@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/converged-computing/ensemble/api/v1alpha1"
 	"github.com/converged-computing/ensemble/archive"
 	"github.com/converged-computing/ensemble/container/image"
+	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/internal/agent"
 	"github.com/converged-computing/ensemble/internal/kubetest"
 	"github.com/converged-computing/ensemble/internal/kubetest/realagent"
@@ -23,9 +25,8 @@ import (
 
 // realAgent is the agent as it is.
 func realAgent(t *testing.T, change func(*agent.Config)) func(context.Context, *bench, kubetest.Pod) error {
-	return func(ctx context.Context, b *bench, p kubetest.Pod) error {
-		return realagent.New(t, b.Cluster, change)(ctx, p)
-	}
+	play := realagent.New(t, change)
+	return func(ctx context.Context, b *bench, p kubetest.Pod) error { return play(ctx, b.Cluster, p) }
 }
 
 func newRegistry(t *testing.T) string {
@@ -109,5 +110,48 @@ func TestTheWholePathFromOneResourceToSavedResults(t *testing.T) {
 		if r.Image != "app" {
 			t.Errorf("the record names the image %q, want app", r.Image)
 		}
+	}
+}
+
+func TestRulesGrowAndShrinkAMember(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, realAgent(t, nil))
+	registry := newRegistry(t)
+	// Two jobs of two nodes each wait for nodes that only come when they are asked for;
+	// the last begins when they are given back.
+	b.apply(t, "grows", fmt.Sprintf(`{
+		"groups": [
+			{"name": "small", "command": ["true"]},
+			{"name": "large", "command": ["sleep", "0.3"], "count": 2, "nodes": 2, "tasks": 2},
+			{"name": "last", "command": ["true"]}
+		],
+		"rules": [
+			{"on": "job-finish", "name": "more", "group": "small", "do": {"grow": "3"}},
+			{"on": "metric", "name": "begin", "when": "nodes >= 3", "repetitions": 1, "do": {"submit": "large"}},
+			{"on": "metric", "name": "less", "when": "groups.large.finished == 2", "repetitions": 1, "do": {"shrink": "5"}},
+			{"on": "metric", "name": "end", "when": "groups.large.finished == 2 && nodes == 1", "repetitions": 1, "do": {"submit": "last"}},
+			{"on": "job-finish", "name": "over", "group": "last", "do": {"finish": "success"}}
+		],
+		"keep": true,
+		"maxNodes": 3,
+		"members": [{"name": "m", "nodes": {"size": 1, "max": 4}, "image": "app"}],
+		"archive": {"repository": "%s/lab/runs", "insecure": true}
+	}`, registry))
+	e := b.wait(t, "grows", v1alpha1.CleanedUp, metav1.ConditionTrue, "CleanedUp")
+	if c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.Completed); c.Reason != string(v1alpha1.OutcomeSucceeded) {
+		t.Errorf("completed for %s: %s", c.Reason, c.Message)
+	}
+	dir, _ := bundle(t, e.Status.Member("m"))
+	var sizes []int
+	if err := dir.Events(func(e ensemble.Event) error {
+		if e.Name == ensemble.RunStart || e.Name == ensemble.Resize {
+			sizes = append(sizes, e.Nodes)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(sizes) < 3 || sizes[0] != 1 || slices.Max(sizes) != 3 || sizes[len(sizes)-1] != 1 {
+		t.Errorf("the member had %v nodes, want 1, 3 and 1", sizes)
 	}
 }

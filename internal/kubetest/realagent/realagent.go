@@ -24,14 +24,14 @@ import (
 
 // New gives what the container "agent" of a first pod does. change, unless it is nil,
 // changes what the agent is told.
-func New(t testing.TB, c *kubetest.Cluster, change func(*agent.Config)) func(context.Context, kubetest.Pod) error {
+func New(t testing.TB, change func(*agent.Config)) func(context.Context, *kubetest.Cluster, kubetest.Pod) error {
 	dirs := t.TempDir()
-	return func(ctx context.Context, p kubetest.Pod) error {
+	return func(ctx context.Context, c *kubetest.Cluster, p kubetest.Pod) error {
 		dir := filepath.Join(dirs, p.Cluster)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
-		broker, err := fluxtest.New(fluxtest.Options{Nodes: 2, Cores: 2, Run: fluxtest.Exec})
+		broker, err := fluxtest.New(fluxtest.Options{Nodes: p.Most, Online: p.Size(), Cores: 2, Run: fluxtest.Exec})
 		if err != nil {
 			return err
 		}
@@ -59,12 +59,18 @@ func New(t testing.TB, c *kubetest.Cluster, change func(*agent.Config)) func(con
 		main, end := context.WithCancel(ctx)
 		done := make(chan struct{})
 		defer func() { end(); <-done }()
-		go func() { // the main container ends when Flux does
+		go func() {
 			defer close(done)
-			select {
-			case <-broker.Down():
-				_ = os.WriteFile(config.Complete, nil, 0o644)
-			case <-main.Done():
+			for {
+				select {
+				case <-broker.Down(): // the main container ends when Flux does
+					_ = os.WriteFile(config.Complete, nil, 0o644)
+					return
+				case <-main.Done():
+					return
+				case <-time.After(20 * time.Millisecond): // pods come and go
+					broker.Resize(p.Size())
+				}
 			}
 		}()
 		return agent.Run(ctx, config, agent.NewCluster(client, p.Env[v1alpha1.NamespaceEnv], p.Env[v1alpha1.NameEnv]))
