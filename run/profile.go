@@ -17,6 +17,9 @@ var developers = map[spec.MPI][]string{
 	spec.MPICH:   {"gcc", "libmpich-dev"},
 }
 
+// ImageLibrary is where images of the container matrix have the MPI profiling library.
+const ImageLibrary = "/opt/ensemble/lib/libensemble-mpi.so"
+
 // ProfilingLibrary gives the path of the MPI profiling library for an MPI: it is built
 // where it was not before. Without the MPI's compiler the error is a *MissingError.
 func ProfilingLibrary(name spec.MPI) (string, error) {

@@ -16,6 +16,7 @@ import (
 	"github.com/converged-computing/ensemble/container/image"
 	"github.com/converged-computing/ensemble/internal/ensembles"
 	"github.com/converged-computing/ensemble/internal/session"
+	"github.com/converged-computing/ensemble/spec"
 	"github.com/spf13/cobra"
 )
 
@@ -80,7 +81,7 @@ func (e *env) runOnKubernetes(ctx context.Context, args []string, o runOptions) 
 	}
 	if o.dryRun {
 		e.say("%s: %s on %s; nothing was made", name, plural(len(ens.Spec.Members), "member"), k.Where)
-		return nil
+		return spec.Encode(e.stdout, ens)
 	}
 	if !o.resume {
 		if _, err := k.Create(ctx, ens); err != nil {
@@ -160,11 +161,11 @@ func (e *env) bring(ctx context.Context, got *v1alpha1.Ensemble, path string) er
 			continue
 		}
 		ref, _, _ := strings.Cut(m.Report.Reference, "@")
-		spec, err := got.Decode()
+		doc, err := got.Decode()
 		if err != nil {
 			return err
 		}
-		store, a, err := e.fetchBundle(ctx, ref, image.PushOptions{PlainHTTP: spec.Spec.Archive.Insecure})
+		store, a, err := e.fetchBundle(ctx, ref, image.PushOptions{PlainHTTP: doc.Spec.Archive.Insecure})
 		if err != nil {
 			return fmt.Errorf("the run is saved as %s@%s, and could not be fetched from here: %w", ref, m.Report.Digest, err)
 		}

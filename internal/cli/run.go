@@ -62,7 +62,7 @@ when a trial failed; its record says why.`,
 	f.StringVar(&o.dir, "dir", "", "the run directory (default runs/NAME)")
 	f.StringVar(&o.environment, "environment", "", "the `NAME` of the environment that this is, where the study names several")
 	f.BoolVar(&o.resume, "resume", false, "go on with the run in the directory")
-	f.BoolVar(&o.dryRun, "dry-run", false, "check everything and run nothing")
+	f.BoolVar(&o.dryRun, "dry-run", false, "check everything and run nothing; with --on kubernetes print what kubectl apply takes")
 	o.kube.add(c)
 	finish = o.sim.add(c)
 	return c

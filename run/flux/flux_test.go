@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/flux"
 	"github.com/converged-computing/ensemble/flux/fluxtest"
 	"github.com/converged-computing/ensemble/run"
@@ -112,4 +113,21 @@ func TestARealInstanceConforms(t *testing.T) {
 	runtest.Conform(t, func(t *testing.T) run.Executor {
 		return executor(t, uri, create(t), fluxrun.Options{Window: 1})
 	})
+}
+
+func TestAnImageWithoutTheProfilingLibraryIsSaidToHaveNone(t *testing.T) {
+	t.Parallel()
+	dir := create(t)
+	j := runtest.Job("profiled", "true")
+	j.Launch.MPI, j.Launch.Profile, j.Launch.Image = spec.OpenMPI, spec.ProfileMPI, "example.org/app:1"
+	s, err := (&run.Driver{Dir: dir, Executor: executor(t, fake(t, 1, 2), "", fluxrun.Options{Image: true})}).Run(t.Context(), func(yield func(*ensemble.Job, error) bool) {
+		yield(j, nil)
+	})
+	if err != nil || s.Status[ensemble.Failed] != 1 {
+		t.Fatalf("it ended as %v (%v), want one failure", s.Status, err)
+	}
+	said, err := os.ReadFile(filepath.Join(dir.Attempt("profiled", 1), run.StderrFile))
+	if want := "the image has no MPI profiling library at " + run.ImageLibrary; err != nil || !strings.Contains(string(said), want) {
+		t.Errorf("it said %q (%v), want %q", said, err, want)
+	}
 }

@@ -122,9 +122,9 @@ func mapping(by string) (string, error) {
 }
 
 // preload gives the profiling library that a job asks for, packed as a file of the
-// job. It is empty where none is asked for.
+// job. It is empty where none is asked for, or the image has it.
 func (x *Executor) preload(job *ensemble.Job) (flux.File, error) {
-	if job.Launch.Profile != spec.ProfileMPI {
+	if job.Launch.Profile != spec.ProfileMPI || x.options.Image {
 		return flux.File{}, nil
 	}
 	if f, ok := x.preloads[job.Launch.MPI]; ok {
@@ -215,7 +215,11 @@ func (x *Executor) files(job *ensemble.Job) (map[string]flux.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(l.Files)+len(l.Before)+len(l.Prepare)+len(l.After)+len(l.Collect)+len(library.Data) == 0 {
+	inImage := ""
+	if x.options.Image && l.Profile == spec.ProfileMPI {
+		inImage = run.ImageLibrary + "\n"
+	}
+	if len(l.Files)+len(l.Before)+len(l.Prepare)+len(l.After)+len(l.Collect)+len(library.Data)+len(inImage) == 0 {
 		return nil, nil
 	}
 	files := map[string]flux.File{"ensemble/task.sh": {Data: taskScript}}
@@ -234,6 +238,7 @@ func (x *Executor) files(job *ensemble.Job) (map[string]flux.File, error) {
 	add("before.sh", before.String())
 	add("after.sh", after.String())
 	add("collect.sh", collect.String())
+	add("library", inImage)
 	if len(library.Data) > 0 {
 		files["ensemble/profile.so.gz"] = library
 	}

@@ -8,6 +8,7 @@
 #     before.sh after.sh   the steps, each "step NAME NUMBER COMMAND..."
 #     collect.sh           what to keep, each "collect PATTERN"
 #     profile.so.gz        the MPI profiling library
+#     library              or where the image has it
 #
 # Behind the task's output comes a line with the mark, and then what the driver reads:
 #
@@ -57,6 +58,10 @@ if mkdir "$here/first" 2>/dev/null; then
 	done
 	[ ! -d "$here/unready" ] && mkdir -p "$work" "$here/profile" && cd "$work" && (
 		[ ! -e "$here/profile.so.gz" ] || gzip -dc "$here/profile.so.gz" >"$here/profile.so" || exit
+		[ ! -e "$here/library" ] || [ -r "$(cat "$here/library")" ] || {
+			echo "the image has no MPI profiling library at $(cat "$here/library")" >&2
+			exit 1
+		}
 		[ ! -e "$here/before.sh" ] || . "$here/before.sh"
 	) && mkdir "$here/ready" || mkdir -p "$here/unready"
 fi
@@ -68,8 +73,11 @@ code=1 begin= end=
 if cd "$work" && [ -d "$here/ready" ]; then
 	begin=$(now)
 	times >"$here/times.$local"
-	if [ -e "$here/profile.so" ]; then
-		env LD_PRELOAD="$here/profile.so${LD_PRELOAD:+:$LD_PRELOAD}" ENSEMBLE_MPI_PROFILE="$here/profile" "$@"
+	library=
+	[ ! -e "$here/profile.so" ] || library=$here/profile.so
+	[ ! -e "$here/library" ] || read -r library <"$here/library"
+	if [ -n "$library" ]; then
+		env LD_PRELOAD="$library${LD_PRELOAD:+:$LD_PRELOAD}" ENSEMBLE_MPI_PROFILE="$here/profile" "$@"
 	else
 		"$@"
 	fi

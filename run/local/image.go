@@ -30,9 +30,6 @@ import (
 // the attempt's directory is gone with the job. No engine and no root is needed, only
 // user namespaces where the user is not root.
 
-// ImageLibrary is where the MPI profiling library is in images.
-const ImageLibrary = "/opt/ensemble/lib/libensemble-mpi.so"
-
 // imagePath is where programs of an image are that does not say so itself, as with
 // engines.
 const imagePath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -139,7 +136,7 @@ func (x *Executor) inImage(job *ensemble.Job, p *plan) error {
 	p.Root, p.Env, p.Enter = r.dir, r.env, x.images.enter
 	p.Launcher = ImageLaunchers[job.Launch.MPI]
 	if job.Launch.Profile == spec.ProfileMPI {
-		p.Preload = ImageLibrary
+		p.Preload = run.ImageLibrary
 	}
 	return nil
 }
