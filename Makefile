@@ -4,7 +4,7 @@
 # make test    installs what it needs, runs every test
 # make bench   measures what is claimed to be fast
 # make e2e     does both on a bare Debian 12, and tests the profiles on 13 (as root, with debootstrap)
-# make kube    builds the API server that tests run, once, into the user's cache
+# make kube    builds the API server and the registry that tests run, once, into the user's cache
 # make mpi     builds the MPI profiling library for each MPI that is installed
 # make lint    go vet, gofmt, and golangci-lint where it is installed
 
@@ -40,7 +40,7 @@ kube:
 	@$(GO) run ./internal/kubetest/assets
 
 test: test-deps
-	@$(MAKE) --no-print-directory kube || echo "without the API server the tests that want one are skipped" >&2
+	@$(MAKE) --no-print-directory kube || echo "without the API server and the registry the tests that want them are skipped" >&2
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
 

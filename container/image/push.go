@@ -34,6 +34,9 @@ type PushOptions struct {
 	// minute); default 1 s.
 	Attempts int
 	Backoff  time.Duration
+	// Stall is how long a request may go without a byte in either direction before it
+	// is given up; default 2 min.
+	Stall time.Duration
 	// Jobs is the number of blobs sent at once; default 3.
 	Jobs int
 	// Progress is called after each piece, by one goroutine at a time.

@@ -95,13 +95,16 @@ func (o PushOptions) session(ref string) (*session, error) {
 	if o.Backoff <= 0 {
 		o.Backoff = time.Second
 	}
+	if o.Stall <= 0 {
+		o.Stall = 2 * time.Minute
+	}
 	if o.Jobs <= 0 {
 		o.Jobs = 3
 	}
 	if o.Keychain == nil {
 		o.Keychain = authn.DefaultKeychain
 	}
-	return &session{ref: r, opts: o, secrets: &secrets{plain: o.PlainHTTP}}, nil
+	return &session{ref: r, opts: o, secrets: &secrets{plain: o.PlainHTTP, stall: o.Stall}}, nil
 }
 
 // options of the library: it does not retry. Its waits do not end with a context,
@@ -214,6 +217,7 @@ func transient(err error) bool {
 // credentials that went out on it; and how long the registry asks to be left alone.
 type secrets struct {
 	plain bool
+	stall time.Duration
 	mu    sync.Mutex
 	words map[string]bool
 	until time.Time
@@ -227,7 +231,7 @@ func (s *secrets) RoundTrip(r *http.Request) (*http.Response, error) {
 	if _, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok {
 		s.add(token)
 	}
-	resp, err := remote.DefaultTransport.RoundTrip(r)
+	resp, err := roundTrip(r, s.stall)
 	if err == nil && (resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable) {
 		s.mu.Lock()
 		s.until = time.Now().Add(askedWait(resp.Header.Get("Retry-After")))

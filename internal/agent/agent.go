@@ -18,6 +18,7 @@ import (
 
 	"github.com/converged-computing/ensemble/api/v1alpha1"
 	"github.com/converged-computing/ensemble/catalog"
+	"github.com/converged-computing/ensemble/container/image"
 	"github.com/converged-computing/ensemble/ensemble"
 	"github.com/converged-computing/ensemble/flux"
 	"github.com/converged-computing/ensemble/internal/session"
@@ -38,11 +39,10 @@ type Config struct {
 	Socket, Complete string
 	// Dir is where the agent keeps its things, in a volume that outlives its container.
 	Dir string
-	// Repository is where the bundle goes, Insecure says that it speaks plain HTTP, and
-	// Layout is the directory of an OCI layout that it goes to instead. All empty is
-	// nowhere.
+	// Repository is where the bundle goes, Push says how, and Layout is the directory of
+	// an OCI layout that it goes to instead. Both empty is nowhere.
 	Repository string
-	Insecure   bool
+	Push       image.PushOptions
 	Layout     string
 	// Look is how often the Ensemble is looked at; 0 is 5 s.
 	Look time.Duration

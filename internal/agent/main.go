@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/converged-computing/ensemble/api/v1alpha1"
+	"github.com/converged-computing/ensemble/container/image"
 	"github.com/converged-computing/ensemble/minicluster"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -26,7 +27,7 @@ const sharedDir = "/mnt/flux/ensemble"
 // FromEnvironment reads what the operator says. getenv is [os.Getenv].
 func FromEnvironment(getenv func(string) string) (Config, error) {
 	c := Config{
-		Unit: getenv(v1alpha1.UnitEnv), UID: getenv(v1alpha1.UIDEnv), Repository: getenv(v1alpha1.RepositoryEnv), Insecure: getenv(v1alpha1.InsecureEnv) == "true", Layout: getenv(v1alpha1.LayoutEnv),
+		Unit: getenv(v1alpha1.UnitEnv), UID: getenv(v1alpha1.UIDEnv), Repository: getenv(v1alpha1.RepositoryEnv), Push: image.PushOptions{PlainHTTP: getenv(v1alpha1.InsecureEnv) == "true"}, Layout: getenv(v1alpha1.LayoutEnv),
 		Socket: minicluster.Socket, Complete: minicluster.CompleteFile, Dir: sharedDir, Version: version(),
 	}
 	var err error

@@ -84,7 +84,7 @@ func (a *agent) try(ctx context.Context, e *v1alpha1.Ensemble) (digest, ref stri
 		return "", "", err
 	}
 	ref = a.Repository + ":" + name
-	_, err = store.PushArtifact(ctx, b, ref, image.PushOptions{PlainHTTP: a.Insecure})
+	_, err = store.PushArtifact(ctx, b, ref, a.Push)
 	return b.Digest, ref, err
 }
 

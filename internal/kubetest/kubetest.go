@@ -143,8 +143,11 @@ func Scheme() *runtime.Scheme {
 }
 
 // As gives the configuration of a service account.
-func (c *Cluster) As(namespace, account string) *rest.Config {
-	as := rest.CopyConfig(c.Config)
+func (c *Cluster) As(namespace, account string) *rest.Config { return As(c.Config, namespace, account) }
+
+// As has an administrator's configuration be that of a service account.
+func As(config *rest.Config, namespace, account string) *rest.Config {
+	as := rest.CopyConfig(config)
 	as.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + namespace + ":" + account,
 		Groups: []string{"system:serviceaccounts", "system:authenticated"}}
 	return as

@@ -53,7 +53,7 @@ type Pod struct {
 	// Account is the pods' service account.
 	Account string
 	// Size is how many pods there are now, and Most how many there may be.
-	Size func() int
+	Size func() int `json:"-"`
 	Most int
 }
 

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -115,77 +114,6 @@ func TestADeletedEnsembleIsSavedBeforeItGoes(t *testing.T) {
 	m := v1alpha1.MemberStatus{Report: &v1alpha1.Report{Reference: registry + "/lab/runs:" + agent.Tag(e, "m")}}
 	if resp, err := http.Get("http://" + registry + "/v2/lab/runs/manifests/" + agent.Tag(e, "m")); err != nil || resp.StatusCode != http.StatusOK {
 		t.Errorf("the registry has no %s: %v %v", m.Report.Reference, resp, err)
-	}
-}
-
-// TestARegistryThatFailsKeepsTheResults has a registry that is down, refuses, and is there
-// at last.
-func TestARegistryThatFailsKeepsTheResults(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, realAgent(t, nil))
-	real := newRegistry(t)
-	var up atomic.Bool
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !up.Load() {
-			http.Error(w, `{"errors":[{"code":"DENIED","message":"no room for you"}]}`, http.StatusForbidden)
-			return
-		}
-		proxy(w, r, real)
-	}))
-	t.Cleanup(front.Close)
-	b.apply(t, "kept", fmt.Sprintf(`{
-		"groups": [{"name": "g", "command": ["true"]}],
-		"members": [{"name": "m", "nodes": {"size": 1}, "image": "app"}],
-		"archive": {"repository": "%s/lab/runs", "insecure": true}
-	}`, strings.TrimPrefix(front.URL, "http://")))
-	e := b.wait(t, "kept", v1alpha1.Archived, metav1.ConditionFalse, "Saving")
-	kubetest.Eventually(t, func() (err error) {
-		if e, err = b.get(t.Context(), "kept"); err != nil {
-			return err
-		}
-		if c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.Archived); !strings.Contains(c.Message, "no room for you") {
-			return fmt.Errorf("archived: %+v", c)
-		}
-		return nil
-	})
-	if len(b.clusters(t)) != 1 {
-		t.Error("the MiniCluster is gone before its results were saved")
-	}
-	// Neither is it deleted by its user: it waits for the registry.
-	if err := b.Client.Delete(t.Context(), e); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(time.Second)
-	if len(b.clusters(t)) != 1 {
-		t.Error("the MiniCluster is gone before its results were saved")
-	}
-	up.Store(true)
-	b.waitGone(t, "kept")
-}
-
-func proxy(w http.ResponseWriter, r *http.Request, to string) {
-	out := r.Clone(r.Context())
-	out.URL.Scheme, out.URL.Host, out.RequestURI = "http", to, ""
-	resp, err := http.DefaultTransport.RoundTrip(out)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
-		return
-	}
-	defer resp.Body.Close()
-	for k, v := range resp.Header {
-		w.Header()[k] = v
-	}
-	if l := w.Header().Get("Location"); l != "" {
-		w.Header().Set("Location", strings.Replace(l, to, r.Host, 1))
-	}
-	w.WriteHeader(resp.StatusCode)
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := resp.Body.Read(buf)
-		_, _ = w.Write(buf[:n])
-		if err != nil {
-			return
-		}
 	}
 }
 

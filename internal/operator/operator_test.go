@@ -13,6 +13,7 @@ import (
 	"github.com/converged-computing/ensemble/api/v1alpha1"
 	"github.com/converged-computing/ensemble/internal/deploy"
 	"github.com/converged-computing/ensemble/internal/kubetest"
+	"github.com/converged-computing/ensemble/internal/kubetest/realagent"
 	"github.com/converged-computing/ensemble/minicluster"
 	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -29,6 +30,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	realagent.Main()
 	log.SetLogger(logr.Discard())
 	os.Exit(kubetest.Main(m))
 }

@@ -5,10 +5,14 @@ package operator
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/converged-computing/ensemble/api/v1alpha1"
 	"github.com/converged-computing/ensemble/archive"
@@ -17,6 +21,7 @@ import (
 	"github.com/converged-computing/ensemble/internal/agent"
 	"github.com/converged-computing/ensemble/internal/kubetest"
 	"github.com/converged-computing/ensemble/internal/kubetest/realagent"
+	"github.com/converged-computing/ensemble/internal/registrytest"
 	"github.com/converged-computing/ensemble/measure"
 	"github.com/converged-computing/ensemble/run"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -29,15 +34,8 @@ func realAgent(t *testing.T, change func(*agent.Config)) func(context.Context, *
 	return func(ctx context.Context, b *bench, p kubetest.Pod) error { return play(ctx, b.Cluster, p) }
 }
 
-func newRegistry(t *testing.T) string {
-	t.Helper()
-	registry, err := image.NewScratch()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { registry.Close() })
-	return registry.Address
-}
+// newRegistry is a real registry on loopback.
+func newRegistry(t *testing.T) string { return registrytest.Start(t, "", "").Address }
 
 // bundle brings a member's results here, as ensemble report does.
 func bundle(t *testing.T, m *v1alpha1.MemberStatus) (run.Dir, []measure.Record) {
@@ -153,5 +151,57 @@ func TestRulesGrowAndShrinkAMember(t *testing.T) {
 	}
 	if len(sizes) < 3 || sizes[0] != 1 || slices.Max(sizes) != 3 || sizes[len(sizes)-1] != 1 {
 		t.Errorf("the member had %v nodes, want 1, 3 and 1", sizes)
+	}
+}
+
+// TestAnAgentThatIsKilledTwentyTimesSavesOneBundleWithEveryJobOnce kills it while it runs
+// jobs, and while it saves: the registry takes nothing until the last kill.
+func TestAnAgentThatIsKilledTwentyTimesSavesOneBundleWithEveryJobOnce(t *testing.T) {
+	t.Parallel()
+	const kills, jobs = 20, 60
+	r := registrytest.Start(t, "", "")
+	r.Trouble(registrytest.Only(http.MethodPut, "/manifests/", registrytest.Refuse(http.StatusServiceUnavailable, "UNAVAILABLE", "later")))
+	left := kills
+	random := rand.New(rand.NewPCG(1, 2))
+	play := realagent.Killed(t, func() time.Duration {
+		if left--; left < 0 {
+			r.Trouble(nil)
+			return 0
+		}
+		return time.Duration(100+random.IntN(700)) * time.Millisecond
+	})
+	b := newBench(t, func(ctx context.Context, b *bench, p kubetest.Pod) error { return play(ctx, b.Cluster, p) })
+	done := filepath.Join(t.TempDir(), "done")
+	b.apply(t, "killed", fmt.Sprintf(`{
+		"groups": [{"name": "g", "command": ["sh", "-c", "sleep 0.1; echo $0 >>%s", "x"], "count": %d}],
+		"members": [{"name": "m", "nodes": {"size": 2}, "image": "app"}],
+		"archive": {"repository": "%s/lab/runs", "insecure": true}
+	}`, done, jobs, r.Address))
+	e := b.wait(t, "killed", v1alpha1.CleanedUp, metav1.ConditionTrue, "CleanedUp")
+	if c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.Completed); c.Reason != string(v1alpha1.OutcomeSucceeded) {
+		t.Errorf("completed for %s: %s", c.Reason, c.Message)
+	}
+	if left >= 0 {
+		t.Errorf("it was over %d kills too early", left+1)
+	}
+	m := e.Status.Member("m")
+	if m.Report.Jobs.Succeeded != jobs || m.Report.Jobs.Total != jobs {
+		t.Errorf("the counts are %+v, want %d successes", m.Report.Jobs, jobs)
+	}
+	_, records := bundle(t, m)
+	seen := map[string]bool{}
+	for _, r := range records {
+		seen[r.Job] = true
+	}
+	if len(records) != jobs || len(seen) != jobs {
+		t.Errorf("the bundle has %d records of %d jobs, want %d", len(records), len(seen), jobs)
+	}
+	lines, err := os.ReadFile(done)
+	if got := strings.Count(string(lines), "\n"); err != nil || got != jobs {
+		t.Errorf("the work was done %d times (%v), want %d", got, err, jobs)
+	}
+	manifests, err := filepath.Glob(filepath.Join(r.Dir, "docker/registry/v2/repositories/lab/runs/_manifests/revisions/sha256/*"))
+	if err != nil || len(manifests) != 1 {
+		t.Errorf("the registry has %d bundles (%v), want 1", len(manifests), err)
 	}
 }

@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: MIT
 
-// Command assets builds the API server that tests run, once, into the user's cache
-// directory, and prints the directory in which it is.
+// Command assets builds the API server and the registry that tests run, once, into the
+// user's cache directory, and prints where they are.
 package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/converged-computing/ensemble/internal/kubetest"
+	"github.com/converged-computing/ensemble/internal/registrytest"
 )
 
 func main() {
-	dir, err := kubetest.Build(os.Stderr)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "assets:", err)
-		os.Exit(1)
+	for _, build := range []func(io.Writer) (string, error){registrytest.Build, kubetest.Build} {
+		path, err := build(os.Stderr)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "assets:", err)
+			os.Exit(1)
+		}
+		fmt.Println(path)
 	}
-	fmt.Println(dir)
 }

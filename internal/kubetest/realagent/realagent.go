@@ -7,9 +7,12 @@ package realagent
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,7 +22,9 @@ import (
 	"github.com/converged-computing/ensemble/flux/fluxtest"
 	"github.com/converged-computing/ensemble/internal/agent"
 	"github.com/converged-computing/ensemble/internal/kubetest"
+	"github.com/converged-computing/ensemble/minicluster"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/clientcmd"
 )
 
 // New gives what the container "agent" of a first pod does. change, unless it is nil,
@@ -27,28 +32,11 @@ import (
 func New(t testing.TB, change func(*agent.Config)) func(context.Context, *kubetest.Cluster, kubetest.Pod) error {
 	dirs := t.TempDir()
 	return func(ctx context.Context, c *kubetest.Cluster, p kubetest.Pod) error {
-		dir := filepath.Join(dirs, p.Cluster)
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-		broker, err := fluxtest.New(fluxtest.Options{Nodes: p.Most, Online: p.Size(), Cores: 2, Run: fluxtest.Exec})
+		config, end, err := around(ctx, dirs, p)
 		if err != nil {
 			return err
 		}
-		defer broker.Close()
-		config, err := agent.FromEnvironment(func(name string) string {
-			if name == "JOB_COMPLETION_INDEX" {
-				return "0"
-			}
-			return p.Env[name]
-		})
-		if err != nil {
-			return err
-		}
-		config.Socket = strings.TrimPrefix(broker.URI(), "local://")
-		config.Dir, config.Complete = dir, filepath.Join(dir, "complete")
-		config.Look, config.Retry, config.Grace = 200*time.Millisecond, 200*time.Millisecond, time.Second
-		config.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		defer end()
 		if change != nil {
 			change(&config)
 		}
@@ -56,23 +44,141 @@ func New(t testing.TB, change func(*agent.Config)) func(context.Context, *kubete
 		if err != nil {
 			return err
 		}
-		main, end := context.WithCancel(ctx)
-		done := make(chan struct{})
-		defer func() { end(); <-done }()
-		go func() {
-			defer close(done)
-			for {
-				select {
-				case <-broker.Down(): // the main container ends when Flux does
-					_ = os.WriteFile(config.Complete, nil, 0o644)
-					return
-				case <-main.Done():
-					return
-				case <-time.After(20 * time.Millisecond): // pods come and go
-					broker.Resize(p.Size())
-				}
-			}
-		}()
 		return agent.Run(ctx, config, agent.NewCluster(client, p.Env[v1alpha1.NamespaceEnv], p.Env[v1alpha1.NameEnv]))
+	}
+}
+
+// around makes what is around an agent: the broker, a volume, the main container that ends
+// with Flux. end takes it away.
+func around(ctx context.Context, dirs string, p kubetest.Pod) (config agent.Config, end func(), err error) {
+	dir := filepath.Join(dirs, p.Cluster)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return config, nil, err
+	}
+	if config, err = agent.FromEnvironment(environment(p)); err != nil {
+		return config, nil, err
+	}
+	broker, err := fluxtest.New(fluxtest.Options{Nodes: p.Most, Online: p.Size(), Cores: 2, Run: fluxtest.Exec})
+	if err != nil {
+		return config, nil, err
+	}
+	config.Socket, config.Dir, config.Complete = strings.TrimPrefix(broker.URI(), "local://"), dir, filepath.Join(dir, "complete")
+	hasten(&config)
+	main, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-broker.Down(): // the main container ends when Flux does
+				_ = os.WriteFile(config.Complete, nil, 0o644)
+				return
+			case <-main.Done():
+				return
+			case <-time.After(20 * time.Millisecond): // pods come and go
+				broker.Resize(p.Size())
+			}
+		}
+	}()
+	return config, func() {
+		stop()
+		<-done
+		broker.Close()
+	}, nil
+}
+
+func environment(p kubetest.Pod) func(string) string {
+	return func(name string) string {
+		if name == minicluster.IndexEnv {
+			return "0"
+		}
+		return p.Env[name]
+	}
+}
+
+// hasten has an agent wait less than it would.
+func hasten(c *agent.Config) {
+	c.Look, c.Retry, c.Grace = 200*time.Millisecond, 200*time.Millisecond, time.Second
+	c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+}
+
+// processEnv tells a program of tests that it is an agent, and where.
+const processEnv = "ENSEMBLE_TEST_AGENT"
+
+// process is what it has to know beside the environment of its container.
+type process struct {
+	Pod                            kubetest.Pod
+	Socket, Dir, Complete, Cluster string
+}
+
+// Main is for the begin of TestMain: it is the agent in a process that [Killed] started,
+// and returns in others.
+func Main() {
+	text := os.Getenv(processEnv)
+	if text == "" {
+		return
+	}
+	if err := runProcess(text); err != nil {
+		fmt.Fprintln(os.Stderr, "agent:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func runProcess(text string) error {
+	var p process
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		return err
+	}
+	config, err := agent.FromEnvironment(environment(p.Pod))
+	if err != nil {
+		return err
+	}
+	config.Socket, config.Dir, config.Complete = p.Socket, p.Dir, p.Complete
+	hasten(&config)
+	at, err := clientcmd.BuildConfigFromFlags("", p.Cluster)
+	if err != nil {
+		return err
+	}
+	client, err := dynamic.NewForConfig(kubetest.As(at, p.Pod.Env[v1alpha1.NamespaceEnv], p.Pod.Account))
+	if err != nil {
+		return err
+	}
+	return agent.Run(context.Background(), config, agent.NewCluster(client, p.Pod.Env[v1alpha1.NamespaceEnv], p.Pod.Env[v1alpha1.NameEnv]))
+}
+
+// Killed is an agent in a process of its own, which is killed each time that next gives
+// a time for it, and is started again. It lives on when next gives 0.
+func Killed(t testing.TB, next func() time.Duration) func(context.Context, *kubetest.Cluster, kubetest.Pod) error {
+	dirs := t.TempDir()
+	return func(ctx context.Context, c *kubetest.Cluster, p kubetest.Pod) error {
+		config, end, err := around(ctx, dirs, p)
+		if err != nil {
+			return err
+		}
+		defer end()
+		kubeconfig := filepath.Join(config.Dir, "kubeconfig")
+		if err := os.WriteFile(kubeconfig, c.Kubeconfig, 0o600); err != nil {
+			return err
+		}
+		text, err := json.Marshal(process{Pod: p, Socket: config.Socket, Dir: config.Dir, Complete: config.Complete, Cluster: kubeconfig})
+		if err != nil {
+			return err
+		}
+		for {
+			life, cancel := ctx, context.CancelFunc(func() {})
+			limit := next()
+			if limit > 0 {
+				life, cancel = context.WithTimeout(ctx, limit)
+			}
+			command := exec.CommandContext(life, os.Args[0]) // killed with SIGKILL
+			command.Env, command.Stderr = append(os.Environ(), processEnv+"="+string(text)), os.Stderr
+			err := command.Run()
+			cut := life.Err() != nil
+			cancel()
+			if ctx.Err() != nil || err == nil || !cut {
+				return err
+			}
+		}
 	}
 }
