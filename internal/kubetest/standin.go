@@ -78,6 +78,11 @@ func (s *StandIn) Start(t testing.TB) {
 	t.Cleanup(func() {
 		cancel()
 		<-done
+		s.mu.Lock()
+		for _, end := range s.running {
+			end()
+		}
+		s.mu.Unlock()
 		s.wg.Wait()
 	})
 }

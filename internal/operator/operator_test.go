@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ import (
 
 func TestMain(m *testing.M) {
 	realagent.Main()
-	log.SetLogger(logr.Discard())
+	log.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(said, nil)))
 	os.Exit(kubetest.Main(m))
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/converged-computing/ensemble/internal/registrytest"
 	"github.com/converged-computing/ensemble/measure"
 	"github.com/converged-computing/ensemble/run"
+	"github.com/google/go-containerregistry/pkg/authn"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -40,11 +41,16 @@ func newRegistry(t *testing.T) string { return registrytest.Start(t, "", "").Add
 // bundle brings a member's results here, as ensemble report does.
 func bundle(t *testing.T, m *v1alpha1.MemberStatus) (run.Dir, []measure.Record) {
 	t.Helper()
+	return bundleWith(t, m, nil)
+}
+
+func bundleWith(t *testing.T, m *v1alpha1.MemberStatus, keys authn.Keychain) (run.Dir, []measure.Record) {
+	t.Helper()
 	store, err := image.Open(filepath.Join(t.TempDir(), "store"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := archive.Fetch(t.Context(), store, m.Report.Reference, archive.Limits{}, image.PushOptions{})
+	a, err := archive.Fetch(t.Context(), store, m.Report.Reference, archive.Limits{}, image.PushOptions{Keychain: keys})
 	if err != nil {
 		t.Fatal(err)
 	}
