@@ -235,7 +235,9 @@ func (a *agent) carryOut(ctx context.Context, e *v1alpha1.Ensemble) (v1alpha1.Ou
 		return fail(err)
 	}
 	d.Observer = counts
+	// Before the first job: who deletes the Ensemble now has to wait for its results.
 	a.report.set(func(r *v1alpha1.Report) { r.State = v1alpha1.AgentRunning })
+	a.report.flush(ctx)
 	running, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	go a.watch(running, end)

@@ -492,6 +492,8 @@ func (d *decision) outcome(w *world) (o v1alpha1.Outcome, about string) {
 			worse(v1alpha1.OutcomeDeadlineExceeded, "members never started")
 		case m.State == v1alpha1.MemberWaiting && cancelled(w):
 			worse(v1alpha1.OutcomeCancelled, w.ensemble.Annotations[v1alpha1.CancelAnnotation])
+		case m.State == v1alpha1.MemberWaiting && w.ensemble.DeletionTimestamp != nil:
+			worse(v1alpha1.OutcomeCancelled, "the Ensemble was deleted before anything ran")
 		}
 	}
 	if o == v1alpha1.OutcomeJobsFailed && about == "" {
@@ -516,7 +518,7 @@ func (d *decision) release(w *world) {
 		if o.deleting || slices.Contains(d.remove, u.Name) {
 			continue
 		}
-		nothing := m.Report == nil || m.Report.Jobs == (v1alpha1.JobCounts{})
+		nothing := m.Report == nil || m.Report.State == "" || m.Report.State == v1alpha1.AgentStarting
 		switch {
 		case saved(w, m), discard, nothing, m.State == v1alpha1.MemberFailed, !archived(w), left <= 0:
 			d.remove = append(d.remove, u.Name)

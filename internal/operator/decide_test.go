@@ -110,8 +110,9 @@ func TestDecisions(t *testing.T) {
 		{"deleted with its results given up, it goes", someSpec, []func(*world){running(half), deleted, func(w *world) {
 			w.ensemble.Annotations = map[string]string{v1alpha1.DiscardAnnotation: "true"}
 		}}, "remove m, Running"},
+		{"deleted before its first jobs are counted, it waits for its results", someSpec, []func(*world){running(v1alpha1.Report{State: v1alpha1.AgentRunning}), deleted}, "Running"},
 		{"deleted before anything ran, it goes", someSpec, []func(*world){running(v1alpha1.Report{State: v1alpha1.AgentStarting}), deleted}, "remove m, Provisioning"},
-		{"deleted and clean, it is let go", someSpec, []func(*world){deleted}, "finalizer false, Completed, Succeeded"},
+		{"deleted and clean, it is let go", someSpec, []func(*world){deleted}, "finalizer false, Failed, Cancelled"},
 		{"rules get more nodes, within the ensemble's", rulesSpec, []func(*world){running(v1alpha1.Report{State: v1alpha1.AgentRunning, Nodes: 9})}, "resize m to 5, Running"},
 		{"rules get fewer nodes, within the member's", rulesSpec, []func(*world){running(v1alpha1.Report{State: v1alpha1.AgentRunning, Nodes: -3})}, "resize m to 1, Running"},
 		{"an image that does not come is waited for", someSpec, []func(*world){func(w *world) {

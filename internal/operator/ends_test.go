@@ -6,13 +6,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/converged-computing/ensemble/api/v1alpha1"
+	"github.com/converged-computing/ensemble/archive"
+	"github.com/converged-computing/ensemble/container/image"
 	"github.com/converged-computing/ensemble/internal/agent"
 	"github.com/converged-computing/ensemble/internal/kubetest"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -111,9 +113,12 @@ func TestADeletedEnsembleIsSavedBeforeItGoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.waitGone(t, "deleted")
-	m := v1alpha1.MemberStatus{Report: &v1alpha1.Report{Reference: registry + "/lab/runs:" + agent.Tag(e, "m")}}
-	if resp, err := http.Get("http://" + registry + "/v2/lab/runs/manifests/" + agent.Tag(e, "m")); err != nil || resp.StatusCode != http.StatusOK {
-		t.Errorf("the registry has no %s: %v %v", m.Report.Reference, resp, err)
+	store, err := image.Open(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := archive.Fetch(t.Context(), store, registry+"/lab/runs:"+agent.Tag(e, "m"), archive.Limits{}, image.PushOptions{}); err != nil {
+		t.Error(err)
 	}
 }
 
