@@ -12,6 +12,9 @@
 //	[EnvironmentType]  environment.json
 //	[FilesType]        all other files in archives of some 32 MiB: jobs/ID/ATTEMPT/stdout …
 //
+// What Kubernetes told of a run is an artifact of its own, [KubernetesType], whose subject
+// is the bundle.
+//
 // Annotations of the manifest repeat what one searches for. What is not in it: the
 // directories that jobs worked in (work/), whose files that were asked for are in files/,
 // and locks.

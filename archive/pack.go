@@ -210,7 +210,7 @@ func isKept(name string, dir bool) bool {
 	switch {
 	case dir:
 		return !attempt || base != run.WorkDir
-	case slices.Contains(own, name):
+	case slices.Contains(own, name), parts[0] == KubernetesDir: // which has an artifact of its own
 		return false
 	}
 	half := strings.HasPrefix(base, ".") && (attempt || len(parts) == 1)

@@ -34,6 +34,9 @@ const (
 	DiscardAnnotation = "converged-computing.org/discard-results"
 	// EnsembleLabel is on all that the operator makes: the UID of the Ensemble.
 	EnsembleLabel = "converged-computing.org/ensemble-uid"
+	// WitnessLabel is on the Job that saves what Kubernetes tells of a member, and on its
+	// pods; its value is the MiniCluster's name.
+	WitnessLabel = "converged-computing.org/witness-of"
 	// MemberLabel is on all that belongs to a member: its name in the status.
 	MemberLabel = "converged-computing.org/member"
 )
@@ -178,6 +181,18 @@ type MemberStatus struct {
 	Gone *metav1.Time `json:"gone,omitempty"`
 	// Report is what its agent says.
 	Report *Report `json:"report,omitempty"`
+	// Witness is where the events and the pods of the member were saved.
+	Witness *Witness `json:"witness,omitempty"`
+}
+
+// Witness tells of what Kubernetes told of a member, saved as an artifact that refers to
+// the bundle. Nobody but the witness writes it.
+type Witness struct {
+	Digest string `json:"digest,omitempty"`
+	// Objects and Events are how many are in it.
+	Objects int         `json:"objects,omitempty"`
+	Events  int         `json:"events,omitempty"`
+	Time    metav1.Time `json:"time,omitzero"`
 }
 
 // MemberState is how a member stands, as the operator sees it.
@@ -286,6 +301,10 @@ func (s *EnsembleStatus) DeepCopy() *EnsembleStatus {
 			r := *m.Report
 			r.Groups = slices.Clone(r.Groups)
 			m.Report = &r
+		}
+		if m.Witness != nil {
+			w := *m.Witness
+			m.Witness = &w
 		}
 	}
 	return &out

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: MIT
 
-// Command ensemble-agent drives an Ensemble from beside its lead broker.
+// Command ensemble-agent drives an Ensemble from beside its lead broker. As "ensemble-agent
+// witness" it saves what Kubernetes tells of one instead.
 package main
 
 import (
 	"os"
+	"slices"
 
 	"github.com/converged-computing/ensemble/internal/agent"
+	"github.com/converged-computing/ensemble/internal/witness"
 )
 
-func main() { os.Exit(agent.Main()) }
+func main() {
+	if slices.Equal(os.Args[1:], []string{"witness"}) {
+		os.Exit(witness.Main())
+	}
+	os.Exit(agent.Main())
+}

@@ -31,8 +31,9 @@ type Artifact struct {
 	// Config is a blob like others; without a digest it is the empty one.
 	Config Blob   `json:"config"`
 	Blobs  []Blob `json:"blobs"`
-	// Subject is the digest of the manifest that it refers to; empty is none.
-	Subject     string            `json:"subject,omitempty"`
+	// Subject is the manifest that it refers to; without a digest it is none. It need not
+	// be in the store: see [Manifest] and [Store.Manifest].
+	Subject     Blob              `json:"subject,omitzero"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	// Size is what a pull of all of it moves, in bytes.
 	Size int64 `json:"size"`
@@ -90,12 +91,12 @@ func (s *Store) Compose(ctx context.Context, name string, a Artifact) (Artifact,
 		}
 		m.Layers = append(m.Layers, d)
 	}
-	if a.Subject != "" {
-		subject, err := s.manifestOf(a.Subject)
+	if a.Subject.Digest != "" {
+		h, err := v1.NewHash(a.Subject.Digest)
 		if err != nil {
-			return Artifact{}, err
+			return Artifact{}, fmt.Errorf("reading the digest of the subject: %w", err)
 		}
-		m.Subject = &subject
+		m.Subject = &v1.Descriptor{MediaType: types.MediaType(a.Subject.MediaType), Digest: h, Size: a.Subject.Size}
 	}
 	d, err := s.writeJSON(types.OCIManifestSchema1, m)
 	if err != nil {
@@ -130,6 +131,32 @@ func (s *Store) manifestOf(digest string) (v1.Descriptor, error) {
 	d, err := s.find(index, digest)
 	d.Annotations = nil
 	return d, err
+}
+
+// Manifest describes what a name or a digest of the store stands for.
+func (s *Store) Manifest(nameOrDigest string) (Blob, error) {
+	d, err := s.manifestOf(nameOrDigest)
+	return Blob{MediaType: string(d.MediaType), Digest: d.Digest.String(), Size: d.Size}, err
+}
+
+// Manifest asks a registry to describe what a reference stands for. The error is a
+// *[RegistryError].
+func Manifest(ctx context.Context, ref string, opts PushOptions) (b Blob, err error) {
+	r, err := opts.session(ref)
+	if err != nil {
+		return Blob{}, err
+	}
+	return b, r.do(ctx, "looking at", func() error {
+		p, err := r.pull()
+		if err != nil {
+			return err
+		}
+		d, err := p.Head(ctx, r.ref)
+		if err == nil {
+			b = Blob{MediaType: string(d.MediaType), Digest: d.Digest.String(), Size: d.Size}
+		}
+		return err
+	})
 }
 
 // Artifact finds an artifact by its name, or by the digest of its manifest.
@@ -185,7 +212,7 @@ func artifactOf(d v1.Descriptor, m v1.Manifest) Artifact {
 		a.Blobs = append(a.Blobs, blobOf(l))
 	}
 	if m.Subject != nil {
-		a.Subject = m.Subject.Digest.String()
+		a.Subject = blobOf(*m.Subject)
 	}
 	for _, b := range distinct(append(m.Layers, m.Config)) {
 		a.Size += b.Size

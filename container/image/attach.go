@@ -111,13 +111,18 @@ func describe(l v1.Layer) (d v1.Descriptor, err error) {
 
 // Referrers lists the artifacts that refer to an image in the repository of ref.
 func (i Image) Referrers(ctx context.Context, ref string, opts PushOptions) ([]Referrer, error) {
+	return Referrers(ctx, ref, i.Digest, opts)
+}
+
+// Referrers lists the artifacts that refer to a manifest in the repository of ref.
+func Referrers(ctx context.Context, ref, digest string, opts PushOptions) ([]Referrer, error) {
 	r, err := opts.session(ref)
 	if err != nil {
 		return nil, err
 	}
 	var list []Referrer
 	err = r.do(ctx, "listing referrers of", func() error {
-		index, err := remote.Referrers(r.ref.Context().Digest(i.Digest), append(r.options(), remote.WithContext(ctx))...)
+		index, err := remote.Referrers(r.ref.Context().Digest(digest), append(r.options(), remote.WithContext(ctx))...)
 		if err != nil {
 			return err
 		}

@@ -68,6 +68,15 @@ func CheckReference(ref string) error {
 	return err
 }
 
+// Sibling is the reference of a manifest in the repository of another reference.
+func Sibling(ref, digest string) (string, error) {
+	r, err := parseReference(ref)
+	if err != nil {
+		return "", err
+	}
+	return r.Context().Digest(digest).Name(), nil
+}
+
 func parseReference(ref string, more ...name.Option) (name.Reference, error) {
 	naming := append([]name.Option{name.StrictValidation}, more...)
 	if user, _, ok := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(ref, "https://"), "http://"), "@"); ok && !strings.Contains(user, "/") {

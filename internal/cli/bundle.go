@@ -108,7 +108,10 @@ registry. REF is REGISTRY/REPOSITORY:TAG, or with @sha256:DIGEST, or oci:DIR:NAM
 			if err != nil {
 				return err
 			}
-			return unpackBundle(c.Context(), store, a, args[1])
+			if err := unpackBundle(c.Context(), store, a, args[1]); err != nil {
+				return err
+			}
+			return e.fetchKubernetes(c.Context(), store, args[0], a.Digest, args[1], image.PushOptions{PlainHTTP: plain})
 		},
 	}
 	c.Flags().BoolVar(&plain, "plain-http", false, "speak HTTP without encryption with the registry")
@@ -143,6 +146,21 @@ func (e *env) fetchBundle(ctx context.Context, ref string, o image.PushOptions) 
 	defer line.clear()
 	a, err := archive.Fetch(ctx, store, ref, archive.Limits{}, o)
 	return store, a, registryFault(err)
+}
+
+// fetchKubernetes brings what Kubernetes told of a bundle of a registry, where it has that.
+func (e *env) fetchKubernetes(ctx context.Context, store *image.Store, ref, bundle, path string, o image.PushOptions) error {
+	if strings.HasPrefix(ref, layoutPrefix) {
+		return nil
+	}
+	a, ok, err := archive.FetchKubernetes(ctx, store, ref, bundle, o)
+	if err != nil {
+		return registryFault(err)
+	}
+	if !ok {
+		return nil
+	}
+	return archive.UnpackKubernetes(ctx, store, a, path)
 }
 
 // unpackBundle makes a run directory, with the records that follow from the rest.

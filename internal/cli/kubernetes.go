@@ -175,6 +175,9 @@ func (e *env) bring(ctx context.Context, got *v1alpha1.Ensemble, path string) er
 		if err := unpackBundle(ctx, store, a, to); err != nil {
 			return err
 		}
+		if err := e.fetchKubernetes(ctx, store, ref, a.Digest, to, image.PushOptions{PlainHTTP: doc.Spec.Archive.Insecure}); err != nil {
+			return err
+		}
 		fmt.Fprintln(e.stdout, to)
 	}
 	e.say("%s%s: %s", resourcePrefix, got.Name, cmp.Or(s.Message, string(s.Outcome)))

@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/converged-computing/ensemble/container/image"
 	"github.com/converged-computing/ensemble/internal/kubetest"
 	"github.com/converged-computing/ensemble/internal/kubetest/realagent"
 	"github.com/converged-computing/ensemble/internal/operator"
+	"github.com/converged-computing/ensemble/internal/registrytest"
 	"github.com/go-logr/logr"
 	"github.com/rogpeppe/go-internal/testscript"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -28,14 +28,12 @@ func TestOnKubernetes(t *testing.T) {
 	t.Parallel()
 	c := kubetest.Start(t)
 	log.SetLogger(logr.Discard())
-	registry, err := image.NewScratch()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { registry.Close() })
+	registry := registrytest.Start(t, "", "")
 	namespace := c.Namespace(t)
 	play := realagent.New(t, nil)
-	standIn := &kubetest.StandIn{Cluster: c, Namespace: namespace, Agent: func(ctx context.Context, p kubetest.Pod) error { return play(ctx, c, p) }}
+	see := realagent.Witness(t, nil)
+	standIn := &kubetest.StandIn{Cluster: c, Namespace: namespace, Agent: func(ctx context.Context, p kubetest.Pod) error { return play(ctx, c, p) },
+		Witness: func(ctx context.Context, p kubetest.Pod) error { return see(ctx, c, p) }}
 	standIn.Start(t)
 	m, err := operator.NewManager(c.Config, operator.Options{AgentImage: "agent", Metrics: "0", Health: "0", Namespace: namespace})
 	if err != nil {

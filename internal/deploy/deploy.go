@@ -49,15 +49,16 @@ func rule(group string, resources []string, verbs ...string) object {
 }
 
 // Rules are what the operator may do, in all namespaces: it reads no secrets, dials no
-// pods, and runs nothing but MiniClusters.
+// pods, and runs nothing but MiniClusters and the Jobs that save what Kubernetes tells.
 func Rules() []object {
 	return []object{
 		rule(v1alpha1.GroupVersion.Group, []string{"ensembles"}, "get", "list", "watch", "patch", "delete"),
 		rule(v1alpha1.GroupVersion.Group, []string{"ensembles/status"}, "patch"),
 		rule(v1alpha1.GroupVersion.Group, []string{"ensembles/finalizers"}, "update"),
 		rule("flux-framework.org", []string{"miniclusters"}, "get", "list", "watch", "create", "patch", "delete"),
-		rule("batch", []string{"jobs"}, "get", "list", "watch"),
+		rule("batch", []string{"jobs"}, "get", "list", "watch", "create"),
 		rule("", []string{"pods"}, "get", "list", "watch"),
+		rule("", []string{"events"}, "list"), // to let witnesses do so
 		rule("", []string{"serviceaccounts"}, "create"),
 		rule("rbac.authorization.k8s.io", []string{"roles", "rolebindings"}, "create"),
 		rule("events.k8s.io", []string{"events"}, "create", "patch"),

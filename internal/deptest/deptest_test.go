@@ -52,9 +52,10 @@ var rules = []struct {
 	{"minicluster", nil, "a leaf: the Flux Operator's resource, for anybody"},
 	{"internal/session", []string{"spec", "ensemble", "study", "run", "measure"}, "what the command line and the agent make of a file"},
 	{"internal/agent", []string{"spec", "ensemble", "catalog", "study", "flux", "run", "run/flux", "archive", "container/image", "api/v1alpha1", "minicluster", "internal/session"}, "drives a unit from within its MiniCluster"},
+	{"internal/witness", []string{"archive", "container/image", "api/v1alpha1", "minicluster"}, "saves what Kubernetes saw"},
 	{"internal/operator", []string{"spec", "api/v1alpha1", "minicluster"}, "makes MiniClusters; runs no jobs and speaks to no registry"},
 	{"internal/ensembles", []string{"spec", "api/v1alpha1"}, "the command line's door to a cluster"},
-	{"internal/kubetest/realagent", []string{"api/v1alpha1", "minicluster", "flux/fluxtest", "internal/agent", "internal/kubetest"}, "the agent as it is, for tests"},
+	{"internal/kubetest/realagent", []string{"api/v1alpha1", "minicluster", "flux/fluxtest", "internal/agent", "internal/witness", "internal/kubetest"}, "the agent as it is, for tests"},
 	{"internal/kubetest", []string{"api/v1alpha1", "minicluster"}, "a real API server for tests"},
 	{"internal/registrytest", nil, "a real registry for tests"},
 	{"internal/kubetest/assets", []string{"internal/kubetest", "internal/registrytest"}, "a main for make"},
@@ -91,7 +92,7 @@ var outside = []struct {
 }
 
 // kubernetes are the packages that know of Kubernetes.
-var kubernetes = []string{"api/v1alpha1", "minicluster", "internal/operator", "internal/agent", "internal/kubetest", "internal/kubetest/realagent", "internal/deploy", "internal/ensembles"}
+var kubernetes = []string{"api/v1alpha1", "minicluster", "internal/operator", "internal/agent", "internal/witness", "internal/kubetest", "internal/kubetest/realagent", "internal/deploy", "internal/ensembles"}
 
 type listed struct {
 	ImportPath string

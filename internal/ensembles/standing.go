@@ -17,8 +17,8 @@ type Standing struct {
 	Line string
 	// Refused says why the operator takes it for wrong; empty where it does not.
 	Refused string
-	// Over says that nothing more comes of it: it is completed, and saved where it is to
-	// be.
+	// Over says that nothing more comes of it: it is completed, saved where it is to be,
+	// and cleaned up as far as it is to be.
 	Over bool
 	// Outcome and Message say how it ended, once it did.
 	Outcome v1alpha1.Outcome
@@ -50,7 +50,7 @@ func StandingOf(e *v1alpha1.Ensemble) (s Standing) {
 	s.Line = strings.Join(words, ", ")
 	if c := condition(v1alpha1.Completed); c != nil && c.Status == metav1.ConditionTrue {
 		s.Outcome, s.Message = v1alpha1.Outcome(c.Reason), c.Message
-		if a := condition(v1alpha1.Archived); a != nil && (a.Status == metav1.ConditionTrue || a.Reason == "NoArchive" || a.Reason == "Incomplete") {
+		if c := condition(v1alpha1.CleanedUp); c != nil && (c.Status == metav1.ConditionTrue || c.Reason == "Retained" || c.Reason == "NotSaved") {
 			s.Over = true
 		}
 	}

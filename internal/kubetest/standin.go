@@ -3,14 +3,18 @@
 package kubetest
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/converged-computing/ensemble/api/v1alpha1"
 	"github.com/converged-computing/ensemble/minicluster"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -31,6 +35,9 @@ type StandIn struct {
 	// context's is the end of the MiniCluster, as when the agent shuts Flux down. It is
 	// called again where it gives ErrRestart. nil does nothing, for ever.
 	Agent func(ctx context.Context, p Pod) error
+	// Witness is what the Job does that saves what Kubernetes tells of a MiniCluster; it
+	// is tried again as long as it fails. nil only says that it did.
+	Witness func(ctx context.Context, p Pod) error
 	// Trouble keeps pods from running; "" is no trouble. It is a reason of Kubernetes:
 	// Unschedulable, ErrImagePull, CreateContainerConfigError …
 	Trouble func(cluster string) string
@@ -38,6 +45,7 @@ type StandIn struct {
 	mu      sync.Mutex
 	running map[string]context.CancelFunc // agents, by MiniCluster
 	sizes   map[string]int                // of MiniClusters
+	seen    map[string]bool               // Jobs of witnesses that were started
 	wg      sync.WaitGroup
 }
 
@@ -60,7 +68,7 @@ type Pod struct {
 // Start plays until the test ends.
 func (s *StandIn) Start(t testing.TB) {
 	t.Helper()
-	s.running, s.sizes = map[string]context.CancelFunc{}, map[string]int{}
+	s.running, s.sizes, s.seen = map[string]context.CancelFunc{}, map[string]int{}, map[string]bool{}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -216,6 +224,51 @@ func (s *StandIn) agent(cluster string, spec *minicluster.Spec, p *corev1.Pod) {
 	})
 }
 
+// witness runs the Job of a witness, once.
+func (s *StandIn) witness(j *batchv1.Job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen[j.Name] {
+		return
+	}
+	s.seen[j.Name] = true
+	ctx, cancel := context.WithCancel(context.Background())
+	s.running[j.Name] = cancel
+	at := Pod{Cluster: j.Labels[v1alpha1.WitnessLabel], Account: j.Spec.Template.Spec.ServiceAccountName, Env: map[string]string{}}
+	for _, v := range j.Spec.Template.Spec.Containers[0].Env {
+		at.Env[v.Name] = v.Value
+	}
+	run := s.Witness
+	if run == nil {
+		run = s.Pretend
+	}
+	s.wg.Go(func() {
+		for ctx.Err() == nil {
+			if err := run(ctx, at); err == nil {
+				s.complete(ctx, j.Name)
+				return
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(200 * time.Millisecond):
+			}
+		}
+	})
+}
+
+// Pretend says that something was saved.
+func (s *StandIn) Pretend(ctx context.Context, p Pod) error {
+	raw, err := json.Marshal(map[string]any{
+		"apiVersion": v1alpha1.GroupVersion.String(), "kind": "Ensemble",
+		"status": map[string]any{"members": []any{map[string]any{"name": p.Env[v1alpha1.UnitEnv], "witness": v1alpha1.Witness{Digest: "sha256:" + strings.Repeat("0", 64), Time: metav1.Now()}}}},
+	})
+	if err != nil {
+		return err
+	}
+	e := &v1alpha1.Ensemble{ObjectMeta: metav1.ObjectMeta{Namespace: p.Env[v1alpha1.NamespaceEnv], Name: p.Env[v1alpha1.NameEnv]}}
+	return s.Cluster.Client.Status().Patch(ctx, e, client.RawPatch("application/apply-patch+yaml", raw), client.FieldOwner("witness-"+p.Env[v1alpha1.UnitEnv]), client.ForceOwnership)
+}
+
 // complete ends the Job of a MiniCluster: Complete, whatever happened.
 func (s *StandIn) complete(ctx context.Context, cluster string) {
 	job := &batchv1.Job{}
@@ -243,7 +296,7 @@ func (s *StandIn) Kill(cluster string) {
 func (s *StandIn) sweep(ctx context.Context, there map[string]bool) error {
 	s.mu.Lock()
 	for name, cancel := range s.running {
-		if !there[name] {
+		if !there[name] && !there[strings.TrimSuffix(name, "-witness")] {
 			cancel()
 		}
 	}
@@ -254,7 +307,11 @@ func (s *StandIn) sweep(ctx context.Context, there map[string]bool) error {
 	}
 	background := client.PropagationPolicy(metav1.DeletePropagationBackground)
 	for i := range jobs.Items {
-		if !there[jobs.Items[i].Name] {
+		of := jobs.Items[i].Labels[v1alpha1.WitnessLabel]
+		if there[of] {
+			s.witness(&jobs.Items[i])
+		}
+		if !there[cmp.Or(of, jobs.Items[i].Name)] {
 			if err := s.Cluster.Client.Delete(ctx, &jobs.Items[i], background); client.IgnoreNotFound(err) != nil {
 				return err
 			}

@@ -62,8 +62,8 @@ func TestAccountsMayDoWhatTheyNeedAndNothingElse(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, realAgent(t, nil))
 	r := newRegistry(t)
-	e := b.apply(t, "mine", sleeping(r, ""))
-	b.waitRunning(t, "mine")
+	b.apply(t, "mine", sleeping(r, ""))
+	cluster := b.waitRunning(t, "mine").Status.Members[0].Cluster
 	b.apply(t, "other", `{"groups": [{"name": "g", "command": ["true"]}], "suspend": true, "members": [{"name": "m", "nodes": {"size": 1}, "image": "app"}]}`)
 	const ours, flux, rbac = "converged-computing.org", "flux-framework.org", "rbac.authorization.k8s.io"
 	for _, c := range []struct {
@@ -88,7 +88,7 @@ func TestAccountsMayDoWhatTheyNeedAndNothingElse(t *testing.T) {
 			{"create", ours, "ensembles", "", ""}, {"deletecollection", ours, "ensembles", "", ""},
 			{"create", "admissionregistration.k8s.io", "mutatingwebhookconfigurations", "", ""},
 		}},
-		{"agent", b.As(b.namespace, agentAccount(e)), []access{
+		{"agent", b.As(b.namespace, agentAccount(cluster)), []access{
 			{"get", ours, "ensembles", "", "mine"}, {"patch", ours, "ensembles", "status", "mine"},
 		}, []access{
 			{"get", ours, "ensembles", "", "other"}, {"patch", ours, "ensembles", "status", "other"}, {"list", ours, "ensembles", "", ""}, {"watch", ours, "ensembles", "", ""},
@@ -98,6 +98,15 @@ func TestAccountsMayDoWhatTheyNeedAndNothingElse(t *testing.T) {
 			{"get", "", "secrets", "", "credentials"}, {"list", "", "secrets", "", ""}, {"get", "", "configmaps", "", "x"}, {"list", "", "pods", "", ""},
 			{"create", "", "pods", "", ""}, {"delete", "", "pods", "", "x"}, {"create", "", "pods", "exec", "x"}, {"create", "batch", "jobs", "", ""},
 			{"create", "", "events", "", ""}, {"get", "", "nodes", "", "x"}, {"create", rbac, "roles", "", ""}, {"create", "", "serviceaccounts", "token", "x"},
+		}},
+		{"witness", b.As(b.namespace, witnessName(cluster)), []access{
+			{"get", ours, "ensembles", "", "mine"}, {"patch", ours, "ensembles", "status", "mine"},
+			{"list", "", "pods", "", ""}, {"list", "", "events", "", ""}, {"list", "batch", "jobs", "", ""}, {"list", flux, "miniclusters", "", ""},
+		}, []access{
+			{"get", ours, "ensembles", "", "other"}, {"patch", ours, "ensembles", "status", "other"}, {"patch", ours, "ensembles", "", "mine"}, {"delete", ours, "ensembles", "", "mine"},
+			{"get", "", "secrets", "", "credentials"}, {"list", "", "secrets", "", ""}, {"list", "", "configmaps", "", ""}, {"get", "", "pods", "log", "x"},
+			{"create", "", "pods", "", ""}, {"delete", "", "pods", "", "x"}, {"create", "", "pods", "exec", "x"}, {"create", "batch", "jobs", "", ""}, {"delete", "batch", "jobs", "", "x"},
+			{"delete", flux, "miniclusters", "", "x"}, {"get", "", "nodes", "", "x"}, {"create", rbac, "roles", "", ""},
 		}},
 	} {
 		for _, a := range c.yes {
@@ -146,6 +155,7 @@ func TestCredentialsAreNowhereButInTheirSecret(t *testing.T) {
 		a.Log = slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		dir = a.Dir
 	}))
+	b.keys = keys
 	config, err := json.Marshal(map[string]any{"auths": map[string]any{r.Address: map[string]string{"username": "user", "password": right}}})
 	if err != nil {
 		t.Fatal(err)

@@ -26,13 +26,14 @@ func (r *Reconciler) apply(ctx context.Context, w *world, d decision) error {
 			return err
 		}
 	}
-	if len(d.create) > 0 {
-		if err := r.permit(ctx, w); err != nil {
+	w.decided = d.status
+	for _, name := range d.create {
+		if err := r.make(ctx, w, name); err != nil {
 			return err
 		}
 	}
-	for _, name := range d.create {
-		if err := r.make(ctx, w, d.status.Member(name)); err != nil {
+	for _, name := range d.witness {
+		if err := r.send(ctx, w, name); err != nil {
 			return err
 		}
 	}
@@ -96,10 +97,20 @@ func (r *Reconciler) finalize(ctx context.Context, e *v1alpha1.Ensemble, on bool
 	return err
 }
 
-// permit makes the agents' account with its permissions.
-func (r *Reconciler) permit(ctx context.Context, w *world) error {
-	account, role, binding := permissions(w.ensemble, w.spec)
-	for _, o := range []client.Object{account, role, binding} {
+// make makes the MiniCluster of a unit, unless it is there, with what belongs to it.
+func (r *Reconciler) make(ctx context.Context, w *world, name string) error {
+	m, u := w.unit(name)
+	c, err := cluster(w.ensemble, w.spec, u, m.Cluster, r.AgentImage)
+	if err != nil {
+		return err
+	}
+	if err = r.Client.Create(ctx, c); apierrors.IsAlreadyExists(err) {
+		err = r.Reader.Get(ctx, client.ObjectKeyFromObject(c), c)
+	}
+	if err != nil {
+		return fmt.Errorf("making the MiniCluster %s: %w", m.Cluster, err)
+	}
+	for _, o := range belongings(w.ensemble, u, c) {
 		if err := r.Client.Create(ctx, o); err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("making %T %s: %w", o, o.GetName(), err)
 		}
@@ -107,19 +118,17 @@ func (r *Reconciler) permit(ctx context.Context, w *world) error {
 	return nil
 }
 
-// make makes the MiniCluster of a unit, unless it is there.
-func (r *Reconciler) make(ctx context.Context, w *world, m *v1alpha1.MemberStatus) error {
-	for i := range w.units {
-		if w.units[i].Name != m.Name {
-			continue
-		}
-		c, err := cluster(w.ensemble, w.spec, &w.units[i], m.Cluster, r.AgentImage)
-		if err != nil {
-			return err
-		}
-		if err := r.Client.Create(ctx, c); err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("making the MiniCluster %s: %w", m.Cluster, err)
-		}
+// send starts the witness of a unit.
+func (r *Reconciler) send(ctx context.Context, w *world, name string) error {
+	m, _ := w.unit(name)
+	c := &unstructured.Unstructured{}
+	c.SetGroupVersionKind(minicluster.GroupVersionKind)
+	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: w.ensemble.Namespace, Name: m.Cluster}, c); err != nil {
+		return fmt.Errorf("reading the MiniCluster %s: %w", m.Cluster, err)
+	}
+	j := witnessOf(w.ensemble, w.spec, name, c, r.AgentImage)
+	if err := r.Client.Create(ctx, j); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("making the Job %s: %w", j.Name, err)
 	}
 	return nil
 }
@@ -141,7 +150,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, e *v1alpha1.Ensemble, s *v
 	}
 	own := s.DeepCopy()
 	for i := range own.Members {
-		own.Members[i].Report = nil
+		own.Members[i].Report, own.Members[i].Witness = nil, nil
 	}
 	b, err := json.Marshal(own)
 	if err != nil {

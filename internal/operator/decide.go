@@ -22,6 +22,9 @@ const (
 	imagePatience = 10 * time.Minute
 	// deleteGrace is how long an Ensemble that is being deleted has to save its results.
 	deleteGrace = time.Hour
+	// witnessPatience is how long saving what Kubernetes tells may take. It is of use,
+	// but nodes cost money.
+	witnessPatience = 10 * time.Minute
 	// tries is how often a member is made whose nodes never came up.
 	maxTries = 3
 )
@@ -36,6 +39,14 @@ type world struct {
 	// seen is what exists of each unit, by its name.
 	seen map[string]observed
 	now  time.Time
+	// decided is the status that a decision on it made.
+	decided *v1alpha1.EnsembleStatus
+}
+
+// unit finds a unit and what was decided of it.
+func (w *world) unit(name string) (*v1alpha1.MemberStatus, *v1alpha1.Unit) {
+	i := slices.IndexFunc(w.units, func(u v1alpha1.Unit) bool { return u.Name == name })
+	return w.decided.Member(name), &w.units[i]
 }
 
 // observed is what exists of a unit.
@@ -48,6 +59,14 @@ type observed struct {
 	ended string // "", "Complete" or "Failed"
 	// trouble keeps its pods from starting.
 	trouble *trouble
+	// witness is the Job that saves what Kubernetes tells; nil is none yet.
+	witness *witnessJob
+}
+
+// witnessJob is how it stands.
+type witnessJob struct {
+	made   time.Time
+	failed bool
 }
 
 // trouble is why pods do not start.
@@ -61,6 +80,7 @@ type trouble struct {
 type decision struct {
 	finalize   *bool // add the finalizer, or take it away
 	create     []string
+	witness    []string // units whose events are to be saved
 	resize     map[string]int
 	remove     []string // MiniClusters of units
 	status     *v1alpha1.EnsembleStatus
@@ -156,6 +176,7 @@ func (d *decision) members(w *world) {
 		if o.cluster != "" && m.Made == nil { // it was made, and then the status could not be written
 			made := metav1.NewTime(o.made)
 			m.Cluster, m.Made, m.Tries = o.cluster, &made, m.Tries+1
+			d.create = append(d.create, u.Name) // what belongs to it may be missing
 		}
 		switch {
 		case o.cluster == "" && m.Made != nil && m.Gone == nil:
@@ -173,8 +194,11 @@ func (d *decision) members(w *world) {
 		case o.deleting:
 		case saved(w, m):
 			m.State, m.Message = v1alpha1.MemberSaved, ""
-			if !retained(w, m) {
+			if witnessed := d.witnessed(w, u, m, &o); witnessed && !retained(w, m) {
 				d.remove = append(d.remove, u.Name)
+				if m.Message != "" {
+					d.events = append(d.events, event{true, "EventsNotSaved", m.Name + ": " + m.Message})
+				}
 			}
 		case m.State == v1alpha1.MemberFailed:
 		case o.ended != "":
@@ -188,6 +212,26 @@ func (d *decision) members(w *world) {
 			m.State, m.Message = v1alpha1.MemberProvisioning, ""
 		}
 	}
+}
+
+// witnessed says whether what Kubernetes tells of a member is saved, or is not going to
+// be; if not, it has it saved.
+func (d *decision) witnessed(w *world, u *v1alpha1.Unit, m *v1alpha1.MemberStatus, o *observed) bool {
+	if m.Witness != nil && m.Witness.Digest != "" {
+		return true
+	}
+	if o.witness == nil {
+		d.witness = append(d.witness, u.Name)
+		d.sooner(witnessPatience)
+		return false
+	}
+	left := witnessPatience - w.now.Sub(o.witness.made)
+	if left > 0 && !o.witness.failed {
+		d.sooner(left)
+		return false
+	}
+	m.Message = "what Kubernetes tells of it could not be saved: see the pods of the Job " + witnessName(o.cluster)
+	return true
 }
 
 // lost says what the report tells of the end.
@@ -247,6 +291,11 @@ func retained(w *world, m *v1alpha1.MemberStatus) bool {
 		return m.Report.Outcome != v1alpha1.OutcomeSucceeded
 	}
 	return false
+}
+
+// keeping says whether a MiniCluster stays although all is saved.
+func keeping(w *world, s *v1alpha1.EnsembleStatus) bool {
+	return slices.ContainsFunc(s.Members, func(m v1alpha1.MemberStatus) bool { return m.State == v1alpha1.MemberSaved && retained(w, &m) })
 }
 
 // admit makes members for which there is room, in their order: none overtakes one that
@@ -433,7 +482,7 @@ func (d *decision) conclude(w *world, c *conditions) {
 		c.set(v1alpha1.CleanedUp, false, "NotYet", "")
 	case !archived(w) || saved < all:
 		c.set(v1alpha1.CleanedUp, false, "NotSaved", "what is not saved stays; delete the Ensemble to have it cleaned")
-	case len(d.remove) == 0:
+	case keeping(w, s):
 		c.set(v1alpha1.CleanedUp, false, "Retained", "")
 	default:
 		c.set(v1alpha1.CleanedUp, false, "Cleaning", "")
@@ -441,7 +490,7 @@ func (d *decision) conclude(w *world, c *conditions) {
 	switch {
 	case over == all && outcome != v1alpha1.OutcomeSucceeded:
 		s.Phase = v1alpha1.PhaseFailed
-	case over == all && len(d.remove) > 0:
+	case over == all && !clean && saved == all && !keeping(w, s):
 		s.Phase = v1alpha1.PhaseCleaning
 	case over == all:
 		s.Phase = v1alpha1.PhaseCompleted
@@ -520,7 +569,7 @@ func (d *decision) release(w *world) {
 		}
 		nothing := m.Report == nil || m.Report.State == "" || m.Report.State == v1alpha1.AgentStarting
 		switch {
-		case saved(w, m), discard, nothing, m.State == v1alpha1.MemberFailed, !archived(w), left <= 0:
+		case discard, nothing, m.State == v1alpha1.MemberFailed, !archived(w), left <= 0:
 			d.remove = append(d.remove, u.Name)
 			if left <= 0 && !saved(w, m) && !nothing {
 				d.events = append(d.events, event{true, "ResultsLost", fmt.Sprintf("%s was not saved within %v of the deletion", u.Name, deleteGrace)})

@@ -42,6 +42,9 @@ func (d decision) outline() string {
 	for name, n := range d.resize {
 		s = append(s, fmt.Sprintf("resize %s to %d", name, n))
 	}
+	if len(d.witness) > 0 {
+		s = append(s, "witness "+strings.Join(d.witness, " "))
+	}
 	if len(d.remove) > 0 {
 		s = append(s, "remove "+strings.Join(d.remove, " "))
 	}
@@ -72,6 +75,16 @@ func TestDecisions(t *testing.T) {
 			w.ensemble.Status.Members = []v1alpha1.MemberStatus{{Name: "m", Cluster: "c", State: v1alpha1.MemberRunning, Made: ago(time.Minute), Tries: 1, Report: &r}}
 		}
 	}
+	witnessed := func(w *world) {
+		w.ensemble.Status.Members[0].Witness = &v1alpha1.Witness{Digest: someDigest}
+	}
+	seeing := func(j witnessJob) func(*world) {
+		return func(w *world) {
+			o := w.seen["m"]
+			o.witness = &j
+			w.seen["m"] = o
+		}
+	}
 	saved := v1alpha1.Report{State: v1alpha1.AgentSaved, Outcome: v1alpha1.OutcomeSucceeded, Digest: someDigest}
 	half := v1alpha1.Report{State: v1alpha1.AgentRunning, Jobs: v1alpha1.JobCounts{Total: 3, Active: 1, Succeeded: 2}}
 	deleted := func(w *world) { w.ensemble.DeletionTimestamp = ago(time.Second) }
@@ -84,22 +97,27 @@ func TestDecisions(t *testing.T) {
 		{"a new one gets its finalizer and its members", someSpec, []func(*world){func(w *world) { w.ensemble.Finalizers = nil }}, "finalizer true, create m, Provisioning"},
 		{"a spec that is wrong is refused", `{"groups": [{"name": "g"}], "members": [{"name": "m", "nodes": {"size": 1}, "image": "i"}]}`, nil, "Refused"},
 		{"rules over several members are refused", strings.Replace(rulesSpec, `"image": "app"`, `"image": "app", "images": {"v": "other"}`, 1), nil, "Refused"},
-		{"a MiniCluster that the status does not know yet is not made again", someSpec, []func(*world){func(w *world) {
+		{"a MiniCluster that the status does not know yet gets what belongs to it", someSpec, []func(*world){func(w *world) {
 			w.seen["m"] = observed{cluster: "c", size: 2, made: noon}
-		}}, "Provisioning"},
-		{"one whose results are saved goes", someSpec, []func(*world){running(saved)}, "remove m, Cleaning, Succeeded"},
+		}}, "create m, Provisioning"},
+		{"of one whose results are saved the events are", someSpec, []func(*world){running(saved)}, "witness m, Cleaning, Succeeded"},
+		{"it waits for them", someSpec, []func(*world){running(saved), seeing(witnessJob{made: noon})}, "Cleaning, Succeeded"},
+		{"one whose results and events are saved goes", someSpec, []func(*world){running(saved), witnessed}, "remove m, Cleaning, Succeeded"},
+		{"one whose events cannot be saved goes", someSpec, []func(*world){running(saved), seeing(witnessJob{made: noon, failed: true})}, "remove m, Cleaning, Succeeded"},
+		{"one whose events take too long goes", someSpec, []func(*world){running(saved), seeing(witnessJob{made: noon.Add(-time.Hour)})}, "remove m, Cleaning, Succeeded"},
+		{"deleted, it waits for its events too", someSpec, []func(*world){running(saved), deleted}, "witness m, Cleaning, Succeeded"},
 		{"without a digest it is not saved", someSpec, []func(*world){running(v1alpha1.Report{State: v1alpha1.AgentSaved, Outcome: v1alpha1.OutcomeSucceeded})}, "Completed, Succeeded"},
 		{"one that ends before is a failure, and stays", someSpec, []func(*world){running(half), func(w *world) {
 			o := w.seen["m"]
 			o.ended = "Complete"
 			w.seen["m"] = o
 		}}, "Failed, InstanceLost"},
-		{"retained it stays", strings.Replace(someSpec, `"archive"`, `"retain": {"when": "Always"}, "archive"`, 1), []func(*world){running(saved)}, "Completed, Succeeded"},
-		{"retained on failure it goes after a success", strings.Replace(someSpec, `"archive"`, `"retain": {"when": "OnFailure"}, "archive"`, 1), []func(*world){running(saved)}, "remove m, Cleaning, Succeeded"},
+		{"retained it stays", strings.Replace(someSpec, `"archive"`, `"retain": {"when": "Always"}, "archive"`, 1), []func(*world){running(saved), witnessed}, "Completed, Succeeded"},
+		{"retained on failure it goes after a success", strings.Replace(someSpec, `"archive"`, `"retain": {"when": "OnFailure"}, "archive"`, 1), []func(*world){running(saved), witnessed}, "remove m, Cleaning, Succeeded"},
 		{"retained on failure it stays after a failure", strings.Replace(someSpec, `"archive"`, `"retain": {"when": "OnFailure"}, "archive"`, 1),
-			[]func(*world){running(v1alpha1.Report{State: v1alpha1.AgentSaved, Outcome: v1alpha1.OutcomeJobsFailed, Digest: someDigest})}, "Failed, JobsFailed"},
+			[]func(*world){running(v1alpha1.Report{State: v1alpha1.AgentSaved, Outcome: v1alpha1.OutcomeJobsFailed, Digest: someDigest})}, "witness m, Failed, JobsFailed"},
 		{"retained for a time it goes after that", strings.Replace(someSpec, `"archive"`, `"retain": {"when": "Always", "for": "1h"}, "archive"`, 1),
-			[]func(*world){running(saved), func(w *world) { w.ensemble.Status.Completion = ago(2 * time.Hour) }}, "remove m, Cleaning, Succeeded"},
+			[]func(*world){running(saved), witnessed, func(w *world) { w.ensemble.Status.Completion = ago(2 * time.Hour) }}, "remove m, Cleaning, Succeeded"},
 		{"an Ensemble whose time is over deletes itself", strings.Replace(someSpec, `"archive"`, `"retain": {"for": "1h", "ensemble": true}, "archive"`, 1),
 			[]func(*world){running(saved), func(w *world) {
 				w.seen = map[string]observed{}

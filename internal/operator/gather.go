@@ -59,8 +59,11 @@ func (r *Reconciler) gather(ctx context.Context, e *v1alpha1.Ensemble) (*world, 
 			return nil, err
 		}
 		for i := range jobs.Items {
-			if jobs.Items[i].Name == o.cluster {
-				o.ended = endOf(&jobs.Items[i])
+			switch j := &jobs.Items[i]; {
+			case j.Name == o.cluster:
+				o.ended = endOf(j)
+			case j.Labels[v1alpha1.WitnessLabel] == o.cluster:
+				o.witness = &witnessJob{j.CreationTimestamp.Time, endOf(j) == string(batchv1.JobFailed)}
 			}
 		}
 		for i := range pods.Items {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,8 +16,10 @@ import (
 	"github.com/converged-computing/ensemble/internal/deploy"
 	"github.com/converged-computing/ensemble/internal/kubetest"
 	"github.com/converged-computing/ensemble/internal/kubetest/realagent"
+	"github.com/converged-computing/ensemble/internal/witness"
 	"github.com/converged-computing/ensemble/minicluster"
 	"github.com/go-logr/logr"
+	"github.com/google/go-containerregistry/pkg/authn"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,7 +44,8 @@ type bench struct {
 	*kubetest.Cluster
 	namespace string
 	standIn   *kubetest.StandIn
-	stop      func() // the first operator
+	stop      func()         // the first operator
+	keys      authn.Keychain // of witnesses; nil is what docker has
 }
 
 func newBench(t *testing.T, play func(context.Context, *bench, kubetest.Pod) error) *bench {
@@ -51,6 +55,13 @@ func newBench(t *testing.T, play func(context.Context, *bench, kubetest.Pod) err
 	b.standIn = &kubetest.StandIn{Cluster: c, Namespace: b.namespace}
 	if play != nil {
 		b.standIn.Agent = func(ctx context.Context, p kubetest.Pod) error { return play(ctx, b, p) }
+	}
+	see := realagent.Witness(t, func(c *witness.Config) { c.Push.Keychain = b.keys })
+	b.standIn.Witness = func(ctx context.Context, p kubetest.Pod) error {
+		if !strings.HasPrefix(p.Env[v1alpha1.RepositoryEnv], "127.0.0.1:") { // there is no registry
+			return b.standIn.Pretend(ctx, p)
+		}
+		return see(ctx, b.Cluster, p)
 	}
 	b.standIn.Start(t)
 	b.stop = b.operate(t)

@@ -115,6 +115,30 @@ func TestTheWholePathFromOneResourceToSavedResults(t *testing.T) {
 			t.Errorf("the record names the image %q, want app", r.Image)
 		}
 	}
+	store, err := image.Open(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, ok, err := archive.FetchKubernetes(t.Context(), store, m.Report.Reference, m.Report.Digest, image.PushOptions{})
+	if err != nil || !ok || k.Digest != m.Witness.Digest || k.Subject.Digest != m.Report.Digest {
+		t.Fatalf("what Kubernetes told is %+v, %v (%v), want %+v", k, ok, err, m.Witness)
+	}
+	if err := archive.UnpackKubernetes(t.Context(), store, k, string(dir)); err != nil {
+		t.Fatal(err)
+	}
+	objects, err := os.ReadFile(filepath.Join(string(dir), archive.KubernetesDir, "objects.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, want := range map[string]bool{`"kind":"MiniCluster"`: true, `"kind":"Pod"`: true, `"kind":"Job"`: true, "secret-key": false, "managedFields": false} {
+		if strings.Contains(string(objects), what) != want {
+			t.Errorf("that the objects have %s is %v: %s", what, !want, objects)
+		}
+	}
+	events, err := os.ReadFile(filepath.Join(string(dir), archive.KubernetesDir, "events.jsonl"))
+	if err != nil || !strings.Contains(string(events), `"reason":"CompletedJobsFailed"`) {
+		t.Errorf("the events are %s (%v)", events, err)
+	}
 }
 
 func TestRulesGrowAndShrinkAMember(t *testing.T) {
@@ -206,8 +230,12 @@ func TestAnAgentThatIsKilledTwentyTimesSavesOneBundleWithEveryJobOnce(t *testing
 	if got := strings.Count(string(lines), "\n"); err != nil || got != jobs {
 		t.Errorf("the work was done %d times (%v), want %d", got, err, jobs)
 	}
-	manifests, err := filepath.Glob(filepath.Join(r.Dir, "docker/registry/v2/repositories/lab/runs/_manifests/revisions/sha256/*"))
-	if err != nil || len(manifests) != 1 {
-		t.Errorf("the registry has %d bundles (%v), want 1", len(manifests), err)
+	tags, err := filepath.Glob(filepath.Join(r.Dir, "docker/registry/v2/repositories/lab/runs/_manifests/tags/killed-*"))
+	if err != nil || len(tags) != 1 {
+		t.Errorf("the registry has the tags %v (%v), want one", tags, err)
+	}
+	versions, err := os.ReadDir(filepath.Join(tags[0], "index", "sha256"))
+	if err != nil || len(versions) != 1 {
+		t.Errorf("the tag had %d values (%v), want one", len(versions), err)
 	}
 }

@@ -90,6 +90,7 @@ func TestARegistryInTroubleKeepsTheResultsWhereTheyAreAndGetsThemLater(t *testin
 				a.Push.Attempts, a.Push.Stall, a.Push.Keychain = 1, 300*time.Millisecond, keys
 				a.Retry = 2 * time.Second // long enough for the message to be seen
 			}))
+			b.keys = keys
 			b.apply(t, c.name, fmt.Sprintf(`{
 				"groups": [{"name": "g", "command": ["true"]}],
 				"members": [{"name": "m", "nodes": {"size": 1}, "image": "app"}],

@@ -20,5 +20,6 @@
 // exit.json is written; then its end is told.
 //
 // What this executor does not have: services beside the application, samples, and
-// the look at other work on the machine. A Flux instance neither grows nor shrinks.
+// the look at other work on the machine. An instance neither grows nor shrinks, unless who
+// made it can have it do so: see [Elastic].
 package flux

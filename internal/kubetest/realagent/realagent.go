@@ -22,6 +22,7 @@ import (
 	"github.com/converged-computing/ensemble/flux/fluxtest"
 	"github.com/converged-computing/ensemble/internal/agent"
 	"github.com/converged-computing/ensemble/internal/kubetest"
+	"github.com/converged-computing/ensemble/internal/witness"
 	"github.com/converged-computing/ensemble/minicluster"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
@@ -45,6 +46,28 @@ func New(t testing.TB, change func(*agent.Config)) func(context.Context, *kubete
 			return err
 		}
 		return agent.Run(ctx, config, agent.NewCluster(client, p.Env[v1alpha1.NamespaceEnv], p.Env[v1alpha1.NameEnv]))
+	}
+}
+
+// Witness is what the Job does that saves what Kubernetes tells. change, unless it is nil,
+// changes what it is told.
+func Witness(t testing.TB, change func(*witness.Config)) func(context.Context, *kubetest.Cluster, kubetest.Pod) error {
+	dirs := t.TempDir()
+	return func(ctx context.Context, c *kubetest.Cluster, p kubetest.Pod) error {
+		config, err := witness.FromEnvironment(environment(p))
+		if err != nil {
+			return err
+		}
+		config.Dir = filepath.Join(dirs, p.Cluster)
+		config.Push.Attempts = 1
+		if change != nil {
+			change(&config)
+		}
+		client, err := dynamic.NewForConfig(c.As(config.Namespace, p.Account))
+		if err != nil {
+			return err
+		}
+		return witness.Run(ctx, config, client)
 	}
 }
 
