@@ -62,7 +62,7 @@ var rules = []struct {
 	{"internal/deploy", []string{"api/v1alpha1"}, "manifests of what the code needs"},
 	{"internal/deploy/write", []string{"internal/deploy"}, "a main for go generate"},
 	{"cmd/ensemble-operator", []string{"internal/operator"}, "a main hands over at once"},
-	{"cmd/ensemble-agent", []string{"internal/agent"}, "a main hands over at once"},
+	{"cmd/ensemble-agent", []string{"internal/agent", "internal/witness"}, "a main hands over at once"},
 	{"convert", []string{"spec"}, "files in, files out: what others wrote becomes what spec reads"},
 	{"internal/cli", []string{"*"}, "last: the door to all of them"},
 	{"internal/deptest", nil, "tests only"},

@@ -60,7 +60,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, q ctrl.Request) (ctrl.Result
 }
 
 // Setup registers the reconciler with a manager.
-func (r *Reconciler) Setup(m ctrl.Manager) error {
+func (r *Reconciler) Setup(m ctrl.Manager) error { return r.setup(m, r) }
+
+func (r *Reconciler) setup(m ctrl.Manager, by reconcile.Reconciler) error {
 	owned := &unstructured.Unstructured{}
 	owned.SetGroupVersionKind(minicluster.GroupVersionKind)
 	workers := r.Workers
@@ -78,7 +80,7 @@ func (r *Reconciler) Setup(m ctrl.Manager) error {
 		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(r.ensembleOf)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.ensembleOf)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
-		Complete(r)
+		Complete(by)
 }
 
 const uidIndex = "uid"
