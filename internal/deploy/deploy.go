@@ -5,14 +5,15 @@
 // Deployment.
 //
 // The steps: [Objects] gives what there is, in the order in which it has to be made;
-// [Files] gives the folder deploy/kustomize of it, which go generate writes and a test
-// holds against.
+// [Files] gives the folder deploy of it, for kustomize and as a chart for Helm, which go
+// generate writes and a test holds against.
 package deploy
 
-//go:generate go run ./write ../../deploy/kustomize
+//go:generate go run ./write ../../deploy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/converged-computing/ensemble/api/v1alpha1"
@@ -25,8 +26,10 @@ const (
 	// Name is that of the operator's objects.
 	Name = "ensemble-operator"
 	// OperatorImage and AgentImage stand for the images; kustomize replaces them.
-	OperatorImage = "ghcr.io/converged-computing/ensemble-operator:v0.1.0"
-	AgentImage    = "ghcr.io/converged-computing/ensemble-agent:v0.1.0"
+	OperatorImage = "ghcr.io/converged-computing/ensemble-operator:" + Version
+	AgentImage    = "ghcr.io/converged-computing/ensemble-agent:" + Version
+	// Version is that of the images.
+	Version = "v0.1.0"
 )
 
 type object = map[string]any
@@ -125,30 +128,86 @@ func deployment() object {
 // head stands before what is written.
 const head = "# Written by go generate ./internal/deploy; do not change it by hand.\n"
 
-// Files are those of deploy/kustomize, by their names.
+// Files are those of deploy, by their paths in it.
 func Files() (map[string][]byte, error) {
 	objects, err := Objects()
 	if err != nil {
 		return nil, err
 	}
+	files, err := kustomize(objects)
+	if err != nil {
+		return nil, err
+	}
+	return files, chart(objects, files)
+}
+
+// fileOf is the file that has the objects of a kind.
+func fileOf(o object) string {
+	switch o["kind"] {
+	case "CustomResourceDefinition":
+		return "crd.yaml"
+	case "Deployment":
+		return "operator.yaml"
+	case "Namespace":
+		return "namespace.yaml"
+	}
+	return "rbac.yaml"
+}
+
+// add writes an object behind those that a file has.
+func add(files map[string][]byte, file string, o object) error {
+	b, err := yaml.Marshal(o)
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", file, err)
+	}
+	if files[file] == nil {
+		files[file] = []byte(head)
+	}
+	files[file] = append(append(files[file], "---\n"...), b...)
+	return nil
+}
+
+func kustomize(objects []object) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	var resources []string
 	for _, o := range objects {
-		file := map[string]string{"CustomResourceDefinition": "crd.yaml", "Deployment": "operator.yaml", "Namespace": "namespace.yaml"}[o["kind"].(string)]
-		if file == "" {
-			file = "rbac.yaml"
-		}
-		b, err := yaml.Marshal(o)
-		if err != nil {
-			return nil, fmt.Errorf("writing %s: %w", file, err)
-		}
-		if files[file] == nil {
-			files[file] = []byte(head)
+		if file := fileOf(o); !slices.Contains(resources, file) {
 			resources = append(resources, file)
 		}
-		files[file] = append(files[file], "---\n"...)
-		files[file] = append(files[file], b...)
+		if err := add(files, "kustomize/"+fileOf(o), o); err != nil {
+			return nil, err
+		}
 	}
-	files["kustomization.yaml"] = fmt.Appendf(nil, "%sapiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n  - %s\n", head, strings.Join(resources, "\n  - "))
+	files["kustomize/kustomization.yaml"] = fmt.Appendf(nil, "%sapiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n  - %s\n", head, strings.Join(resources, "\n  - "))
 	return files, nil
+}
+
+// chart adds the chart for Helm. What the release decides is put in the place of what the
+// objects have.
+func chart(objects []object, files map[string][]byte) error {
+	const dir = "helm/ensemble-operator/"
+	for _, o := range objects {
+		to := dir + "templates/" + fileOf(o)
+		switch o["kind"] {
+		case "Namespace": // the release has one
+			continue
+		case "CustomResourceDefinition":
+			to = dir + "crds/" + fileOf(o)
+		}
+		if err := add(files, to, o); err != nil {
+			return err
+		}
+	}
+	release := strings.NewReplacer("namespace: "+Namespace+"\n", "namespace: '{{ .Release.Namespace }}'\n", "image: "+OperatorImage+"\n", "image: '{{ .Values.operatorImage }}'\n",
+		"- --agent-image="+AgentImage+"\n", "- '--agent-image={{ .Values.agentImage }}'\n", "replicas: 1\n", "replicas: {{ .Values.replicas }}\n")
+	for name, b := range files {
+		if strings.HasPrefix(name, dir+"templates/") {
+			files[name] = []byte(release.Replace(string(b)))
+		}
+	}
+	files[dir+"Chart.yaml"] = fmt.Appendf(nil, "%sapiVersion: v2\nname: ensemble-operator\ndescription: Runs ensembles of HPC applications on Flux, and saves what they leave.\ntype: application\nversion: %s\nappVersion: %s\n",
+		head, strings.TrimPrefix(Version, "v"), Version)
+	files[dir+"values.yaml"] = fmt.Appendf(nil, "%s# The images of the operator, and of the agent that it puts beside the brokers.\noperatorImage: %s\nagentImage: %s\n# Of several operators one works.\nreplicas: 1\n",
+		head, OperatorImage, AgentImage)
+	return nil
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Command write writes the manifests into a folder.
+// Command write writes the manifests below a folder.
 package main
 
 import (
@@ -14,8 +14,12 @@ import (
 func main() {
 	files, err := deploy.Files()
 	for name, content := range files {
+		path := filepath.Join(os.Args[1], name)
 		if err == nil {
-			err = os.WriteFile(filepath.Join(os.Args[1], name), content, 0o644)
+			err = os.MkdirAll(filepath.Dir(path), 0o755)
+		}
+		if err == nil {
+			err = os.WriteFile(path, content, 0o644)
 		}
 	}
 	if err != nil {
