@@ -5,6 +5,7 @@
 # make bench   measures what is claimed to be fast
 # make e2e     does both on a bare Debian 12, and tests the profiles on 13 (as root, with debootstrap)
 # make kube    builds the API server and the registry that tests run, once, into the user's cache
+# make images  builds the images of the operator and the agent with buildah; see hack/images
 # make mpi     builds the MPI profiling library for each MPI that is installed
 # make lint    go vet, gofmt, and golangci-lint where it is installed
 
@@ -13,7 +14,7 @@ BIN := bin/ensemble
 # What tests need beside the applications of the catalog.
 TEST_PACKAGES := chromium gcc gfortran libopenmpi-dev libmpich-dev buildah mmdebstrap busybox-static etcd-server
 
-.PHONY: all build demo mpi kube test test-deps bench e2e fuzz lint generate clean
+.PHONY: all build demo images mpi kube test test-deps bench e2e fuzz lint generate clean
 
 all: build
 
@@ -34,6 +35,10 @@ demo: build
 mpi:
 	@hack/need-go
 	@$(GO) run ./mpi/internal/makempi
+
+images:
+	@hack/need-go
+	@hack/images
 
 kube:
 	@hack/need-go

@@ -44,6 +44,7 @@ func CRD() (map[string]any, error) {
 		map[string]any{"rule": "!has(self.archive) || has(self.archive.repository) || !has(self.archive.secret)", "message": "archive: secret is for a repository, which is missing"},
 		map[string]any{"rule": "has(self.members) && size(self.members) > 0", "message": "want members: the nodes that it runs on, and the images of its applications"},
 	}
+	of["x-kubernetes-validations"] = append(of["x-kubernetes-validations"].([]any), transitions(of)...)
 	version := crd["spec"].(map[string]any)["versions"].([]any)[0].(map[string]any)
 	version["schema"].(map[string]any)["openAPIV3Schema"].(map[string]any)["properties"].(map[string]any)["spec"] = of
 	return crd, nil
@@ -105,4 +106,22 @@ func (s structural) of(v any) (map[string]any, error) {
 		return nil, fmt.Errorf("the schema has a value without a type: %v", in)
 	}
 	return out, nil
+}
+
+// Mutable are the fields of a spec that can be changed while it runs: the operator reads
+// them each time. The agent has read the others.
+var Mutable = []string{"deadline", "maxNodes", "retain", "suspend"}
+
+// transitions are rules that refuse changes of all other fields.
+func transitions(schema map[string]any) (rules []any) {
+	for _, name := range slices.Sorted(maps.Keys(schema["properties"].(map[string]any))) {
+		if slices.Contains(Mutable, name) {
+			continue
+		}
+		rules = append(rules, map[string]any{
+			"rule":    fmt.Sprintf("has(self.%[1]s) == has(oldSelf.%[1]s) && (!has(self.%[1]s) || self.%[1]s == oldSelf.%[1]s)", name),
+			"message": name + " cannot be changed any more: make another Ensemble; " + strings.Join(Mutable, ", ") + " can",
+		})
+	}
+	return rules
 }
