@@ -99,7 +99,9 @@ type EnsembleStatus struct {
 	// ObservedGeneration is that of the spec which this status is about.
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// Phase is the run in a word, for people; programs read Conditions.
-	Phase      Phase              `json:"phase,omitempty"`
+	Phase Phase `json:"phase,omitempty"`
+	// Since is when it came into this phase.
+	Since      *metav1.Time       `json:"since,omitempty"`
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Members are those of the spec, one for each image.
 	Members []MemberStatus `json:"members,omitempty"`
@@ -292,7 +294,7 @@ func (l *EnsembleList) DeepCopyObject() runtime.Object {
 func (s *EnsembleStatus) DeepCopy() *EnsembleStatus {
 	out := *s
 	out.Conditions = slices.Clone(s.Conditions)
-	out.Start, out.Completion = s.Start.DeepCopy(), s.Completion.DeepCopy()
+	out.Start, out.Completion, out.Since = s.Start.DeepCopy(), s.Completion.DeepCopy(), s.Since.DeepCopy()
 	out.Members = slices.Clone(s.Members)
 	for i := range out.Members {
 		m := &out.Members[i]

@@ -45,6 +45,9 @@ func (r *Reconciler) apply(ctx context.Context, w *world, d decision) error {
 	if err := r.writeStatus(ctx, e, d.status); err != nil {
 		return err
 	}
+	if before := e.Status.Since; before != nil && d.status.Phase != e.Status.Phase {
+		phaseSeconds.WithLabelValues(string(e.Status.Phase)).Observe(w.now.Sub(before.Time).Seconds())
+	}
 	for _, ev := range d.events {
 		kind := corev1.EventTypeNormal
 		if ev.warning {

@@ -598,8 +598,12 @@ func (d *decision) expire(w *world) {
 	d.deleteSelf = r.Ensemble && len(d.remove) == 0
 }
 
-// tell makes events of conditions that changed.
+// tell makes events of conditions that changed, and notes since when the phase is.
 func (d *decision) tell(w *world) {
+	if d.status.Phase != w.ensemble.Status.Phase {
+		now := metav1.NewTime(w.now)
+		d.status.Since = &now
+	}
 	for _, c := range d.status.Conditions {
 		before := meta.FindStatusCondition(w.ensemble.Status.Conditions, c.Type)
 		if before != nil && before.Status == c.Status && before.Reason == c.Reason {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/converged-computing/ensemble/api/v1alpha1"
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -27,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 )
 
@@ -133,6 +135,12 @@ func NewManager(config *rest.Config, o Options) (ctrl.Manager, error) {
 	r := &Reconciler{Client: m.GetClient(), Reader: m.GetAPIReader(), Recorder: m.GetEventRecorder("ensemble-operator"), AgentImage: o.AgentImage, Workers: o.Workers}
 	if err := r.Setup(m); err != nil {
 		return nil, err
+	}
+	for _, c := range []prometheus.Collector{phaseSeconds, newStanding(m.GetClient())} {
+		var twice prometheus.AlreadyRegisteredError // by another manager of this process
+		if err := metrics.Registry.Register(c); err != nil && !errors.As(err, &twice) {
+			return nil, err
+		}
 	}
 	if err := errors.Join(m.AddHealthzCheck("ping", healthz.Ping), m.AddReadyzCheck("ping", healthz.Ping)); err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 	"github.com/converged-computing/ensemble/minicluster"
 	"github.com/go-logr/logr"
 	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -243,4 +244,47 @@ func TestAnEnsembleRunsIsSavedAndCleaned(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+func TestMetricsTellHowEnsemblesStand(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, good)
+	b.apply(t, "counted", someSpec)
+	b.wait(t, "counted", v1alpha1.CleanedUp, metav1.ConditionTrue, "CleanedUp")
+	got := map[string]float64{}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(newStanding(here{b.Client, b.namespace}), phaseSeconds)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.Metric {
+			name := f.GetName()
+			for _, l := range m.Label {
+				name += " " + l.GetValue()
+			}
+			if got[name] = m.GetGauge().GetValue(); m.Histogram != nil {
+				got[name] = float64(m.Histogram.GetSampleCount())
+			}
+		}
+	}
+	for name, want := range map[string]float64{"ensemble_ensembles Completed": 1, "ensemble_members Cleaned": 1, "ensemble_jobs succeeded": 3, "ensemble_jobs failed": 0, "ensemble_nodes": 0} {
+		if n, ok := got[name]; !ok || n != want {
+			t.Errorf("%s is %v (%v), want %v: %v", name, n, ok, want, got)
+		}
+	}
+	if got["ensemble_phase_seconds Cleaning"] == 0 { // in others it may have been too short to be seen
+		t.Errorf("no time in a phase was seen: %v", got)
+	}
+}
+
+// here reads one namespace.
+type here struct {
+	client.Reader
+	namespace string
+}
+
+func (h here) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	return h.Reader.List(ctx, list, append(opts, client.InNamespace(h.namespace))...)
 }
