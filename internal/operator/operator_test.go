@@ -47,6 +47,7 @@ type bench struct {
 	standIn   *kubetest.StandIn
 	stop      func()         // the first operator
 	keys      authn.Keychain // of witnesses; nil is what docker has
+	layout    string         // where a claim would be mounted
 }
 
 func newBench(t *testing.T, play func(context.Context, *bench, kubetest.Pod) error) *bench {
@@ -57,9 +58,9 @@ func newBench(t *testing.T, play func(context.Context, *bench, kubetest.Pod) err
 	if play != nil {
 		b.standIn.Agent = func(ctx context.Context, p kubetest.Pod) error { return play(ctx, b, p) }
 	}
-	see := realagent.Witness(t, func(c *witness.Config) { c.Push.Keychain = b.keys })
+	see := realagent.Witness(t, func(c *witness.Config) { c.Push.Keychain, c.Layout = b.keys, b.layout })
 	b.standIn.Witness = func(ctx context.Context, p kubetest.Pod) error {
-		if !strings.HasPrefix(p.Env[v1alpha1.RepositoryEnv], "127.0.0.1:") { // there is no registry
+		if b.layout == "" && !strings.HasPrefix(p.Env[v1alpha1.RepositoryEnv], "127.0.0.1:") { // there is no registry
 			return b.standIn.Pretend(ctx, p)
 		}
 		return see(ctx, b.Cluster, p)

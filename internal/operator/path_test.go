@@ -239,3 +239,35 @@ func TestAnAgentThatIsKilledTwentyTimesSavesOneBundleWithEveryJobOnce(t *testing
 		t.Errorf("the tag had %d values (%v), want one", len(versions), err)
 	}
 }
+
+func TestResultsGoIntoAClaimAsAnOCILayout(t *testing.T) {
+	t.Parallel()
+	layout := filepath.Join(t.TempDir(), "claim")
+	b := newBench(t, realAgent(t, func(c *agent.Config) {
+		if c.Layout == "" || c.Repository != "" {
+			t.Errorf("the agent is told of the layout %q and the repository %q", c.Layout, c.Repository)
+		}
+		c.Layout = layout // where the claim would be mounted
+	}))
+	b.layout = layout
+	b.apply(t, "claimed", `{
+		"groups": [{"name": "g", "command": ["true"], "count": 2}],
+		"members": [{"name": "m", "nodes": {"size": 1}, "image": "app"}],
+		"archive": {"claim": "results"}
+	}`)
+	e := b.wait(t, "claimed", v1alpha1.CleanedUp, metav1.ConditionTrue, "CleanedUp")
+	m := e.Status.Member("m")
+	store, err := image.Open(layout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, ok := strings.CutPrefix(m.Report.Reference, "oci:")
+	a, err := store.Artifact(name)
+	if err != nil || !ok || a.Digest != m.Report.Digest {
+		t.Errorf("the claim has %s as %s (%v), want %s", a.Digest, m.Report.Reference, err, m.Report.Digest)
+	}
+	k, err := store.Artifact(m.Witness.Digest)
+	if err != nil || k.Subject.Digest != a.Digest {
+		t.Errorf("what Kubernetes told refers to %s (%v), want %s", k.Subject.Digest, err, a.Digest)
+	}
+}
