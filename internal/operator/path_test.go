@@ -77,7 +77,16 @@ func bundleWith(t *testing.T, m *v1alpha1.MemberStatus, keys authn.Keychain) (ru
 
 func TestTheWholePathFromOneResourceToSavedResults(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, realAgent(t, nil))
+	wholePath(t, realagent.New(t, nil))
+}
+
+func TestTheWholePathBesideRealBrokers(t *testing.T) {
+	t.Parallel()
+	wholePath(t, realagent.OnFlux(t, nil))
+}
+
+func wholePath(t *testing.T, play func(context.Context, *kubetest.Cluster, kubetest.Pod) error) {
+	b := newBench(t, func(ctx context.Context, b *bench, p kubetest.Pod) error { return play(ctx, b.Cluster, p) })
 	registry := newRegistry(t)
 	b.apply(t, "whole", fmt.Sprintf(`{
 		"groups": [

@@ -6,6 +6,7 @@
 package realagent
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,9 +33,22 @@ import (
 // New gives what the container "agent" of a first pod does. change, unless it is nil,
 // changes what the agent is told.
 func New(t testing.TB, change func(*agent.Config)) func(context.Context, *kubetest.Cluster, kubetest.Pod) error {
+	return beside(t, change, pretended)
+}
+
+// OnFlux is New beside real brokers, one for each pod, all of this machine. The test is
+// skipped without a flux command.
+func OnFlux(t testing.TB, change func(*agent.Config)) func(context.Context, *kubetest.Cluster, kubetest.Pod) error {
+	if _, err := exec.LookPath("flux"); err != nil {
+		t.Skip("no real broker: there is no flux command")
+	}
+	return beside(t, change, started)
+}
+
+func beside(t testing.TB, change func(*agent.Config), start func(kubetest.Pod) (instance, error)) func(context.Context, *kubetest.Cluster, kubetest.Pod) error {
 	dirs := t.TempDir()
 	return func(ctx context.Context, c *kubetest.Cluster, p kubetest.Pod) error {
-		config, end, err := around(ctx, dirs, p)
+		config, end, err := around(ctx, dirs, p, start)
 		if err != nil {
 			return err
 		}
@@ -73,7 +88,7 @@ func Witness(t testing.TB, change func(*witness.Config)) func(context.Context, *
 
 // around makes what is around an agent: the broker, a volume, the main container that ends
 // with Flux. end takes it away.
-func around(ctx context.Context, dirs string, p kubetest.Pod) (config agent.Config, end func(), err error) {
+func around(ctx context.Context, dirs string, p kubetest.Pod, start func(kubetest.Pod) (instance, error)) (config agent.Config, end func(), err error) {
 	dir := filepath.Join(dirs, p.Cluster)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return config, nil, err
@@ -81,7 +96,7 @@ func around(ctx context.Context, dirs string, p kubetest.Pod) (config agent.Conf
 	if config, err = agent.FromEnvironment(environment(p)); err != nil {
 		return config, nil, err
 	}
-	broker, err := fluxtest.New(fluxtest.Options{Nodes: p.Most, Online: p.Size(), Cores: 2, Run: fluxtest.Exec})
+	broker, err := start(p)
 	if err != nil {
 		return config, nil, err
 	}
@@ -108,6 +123,67 @@ func around(ctx context.Context, dirs string, p kubetest.Pod) (config agent.Conf
 		<-done
 		broker.Close()
 	}, nil
+}
+
+// instance is one of Flux.
+type instance interface {
+	URI() string
+	Down() <-chan struct{}
+	Resize(nodes int)
+	Close()
+}
+
+// pretended is a fake broker that executes on this machine.
+func pretended(p kubetest.Pod) (instance, error) {
+	return fluxtest.New(fluxtest.Options{Nodes: p.Most, Online: p.Size(), Cores: 2, Run: fluxtest.Exec})
+}
+
+// real is an instance of real brokers.
+type real struct {
+	uri     string
+	command *exec.Cmd
+	in      io.Closer
+	down    chan struct{}
+}
+
+func started(p kubetest.Pod) (instance, error) {
+	r := &real{command: exec.Command("flux", "start", "--test-size="+strconv.Itoa(p.Size()), "sh", "-c", "echo $FLUX_URI; cat"), down: make(chan struct{})}
+	in, err := r.command.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := r.command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.command.Start(); err != nil {
+		return nil, err
+	}
+	r.in = in
+	r.uri, err = bufio.NewReader(out).ReadString('\n')
+	go func() {
+		_ = r.command.Wait() // a shutdown has it end with whatever it likes
+		close(r.down)
+	}()
+	if err != nil {
+		r.Close()
+		return nil, fmt.Errorf("flux start says nothing: %w", err)
+	}
+	r.uri = strings.TrimSpace(r.uri)
+	return r, nil
+}
+
+func (r *real) URI() string           { return r.uri }
+func (r *real) Down() <-chan struct{} { return r.down }
+func (r *real) Resize(int)            {} // its brokers are there from the begin
+func (r *real) Close() {
+	_ = r.in.Close()
+	select {
+	case <-r.down:
+	case <-time.After(30 * time.Second):
+		_ = r.command.Process.Kill()
+		<-r.down
+	}
 }
 
 func environment(p kubetest.Pod) func(string) string {
@@ -175,7 +251,7 @@ func runProcess(text string) error {
 func Killed(t testing.TB, next func() time.Duration) func(context.Context, *kubetest.Cluster, kubetest.Pod) error {
 	dirs := t.TempDir()
 	return func(ctx context.Context, c *kubetest.Cluster, p kubetest.Pod) error {
-		config, end, err := around(ctx, dirs, p)
+		config, end, err := around(ctx, dirs, p, pretended)
 		if err != nil {
 			return err
 		}
