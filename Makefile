@@ -56,6 +56,7 @@ bench: build
 	$(GO) test -run '^$$' -bench . -benchtime 2s -timeout 60m ./...
 
 e2e:
+	hack/images
 	test/e2e/fresh 'make demo'
 	test/e2e/fresh 'make test'
 	SUITE=trixie test/e2e/fresh 'make test-deps && go test ./mpi/... ./measure/mpi && go test -run Profile ./run/local'
