@@ -30,6 +30,11 @@ type Environment struct {
 	Processors   int       `json:"processors"`       // of the machine, hardware threads
 	Cores        int       `json:"cores"`            // that jobs may use
 	MemoryBytes  int64     `json:"memory_bytes,omitempty"`
+	// UserNamespace says that processes run in a user namespace that is not the machine's
+	// first, as in user-space Kubernetes and rootless containers.
+	UserNamespace bool `json:"user_namespace,omitempty"`
+	// Nodes are the nodes of Kubernetes that the run has, each kind once.
+	Nodes []NodeKind `json:"nodes,omitempty"`
 	// Flux is the instance that jobs run in, where they do.
 	Flux *FluxInstance `json:"flux,omitempty"`
 	// LoadAverage is that of the last minute.
@@ -49,12 +54,28 @@ type FluxInstance struct {
 	Level   int    `json:"level"` // instances around it
 }
 
+// NodeKind is a kind of nodes, as Kubernetes knows them.
+type NodeKind struct {
+	Count        int    `json:"count"`
+	Instance     string `json:"instance,omitempty"`
+	Zone         string `json:"zone,omitempty"`
+	Provider     string `json:"provider,omitempty"`
+	OS           string `json:"os,omitempty"`
+	Kernel       string `json:"kernel,omitempty"`
+	Architecture string `json:"architecture,omitempty"`
+	Runtime      string `json:"runtime,omitempty"`
+	Kubelet      string `json:"kubelet,omitempty"`
+}
+
 // Capture finds out about this machine. packages are those of interest; cores
 // is what the executor has.
 func Capture(ctx context.Context, packages []string, cores int) Environment {
 	e := Environment{Time: time.Now().UTC(), Architecture: runtime.GOARCH, Cores: cores}
 	e.Hostname, _ = os.Hostname()
 	e.OS = osName()
+	if b, err := os.ReadFile("/proc/self/uid_map"); err == nil {
+		e.UserNamespace = inUserNamespace(string(b))
+	}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
 		e.Kernel = unix.ByteSliceToString(u.Release[:])
@@ -95,6 +116,12 @@ func (d Dir) Environments() (all []Environment, err error) {
 		err = nil
 	}
 	return all, err
+}
+
+// inUserNamespace reads uid_map (user_namespaces(7)): that of the first namespace maps all
+// IDs to themselves.
+func inUserNamespace(uidMap string) bool {
+	return !slices.Equal(strings.Fields(uidMap), []string{"0", "0", "4294967295"})
 }
 
 func osName() string {

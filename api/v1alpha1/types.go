@@ -29,6 +29,9 @@ const (
 	Finalizer = "converged-computing.org/ensemble"
 	// CancelAnnotation asks for the end of a run; its value is the reason.
 	CancelAnnotation = "converged-computing.org/cancel"
+	// EnvironmentAnnotation names the environment that the cluster is, where the study
+	// names several.
+	EnvironmentAnnotation = "converged-computing.org/environment"
 	// DiscardAnnotation, with the value "true", has an Ensemble that is being deleted
 	// cleaned at once, results that are not saved included.
 	DiscardAnnotation = "converged-computing.org/discard-results"
@@ -183,8 +186,24 @@ type MemberStatus struct {
 	Gone *metav1.Time `json:"gone,omitempty"`
 	// Report is what its agent says.
 	Report *Report `json:"report,omitempty"`
+	// Hardware is what its nodes are, each kind once.
+	Hardware []NodeKind `json:"hardware,omitempty"`
 	// Witness is where the events and the pods of the member were saved.
 	Witness *Witness `json:"witness,omitempty"`
+}
+
+// NodeKind is a kind of nodes, as Kubernetes knows them. Count is of those that were looked
+// at, which are no more than 64 of a member.
+type NodeKind struct {
+	Count        int    `json:"count"`
+	Instance     string `json:"instance,omitempty"` // label node.kubernetes.io/instance-type
+	Zone         string `json:"zone,omitempty"`     // label topology.kubernetes.io/zone
+	Provider     string `json:"provider,omitempty"` // the scheme of its provider ID
+	OS           string `json:"os,omitempty"`
+	Kernel       string `json:"kernel,omitempty"`
+	Architecture string `json:"architecture,omitempty"`
+	Runtime      string `json:"runtime,omitempty"` // of containers, with its version
+	Kubelet      string `json:"kubelet,omitempty"` // version
 }
 
 // Witness tells of what Kubernetes told of a member, saved as an artifact that refers to
@@ -304,6 +323,7 @@ func (s *EnsembleStatus) DeepCopy() *EnsembleStatus {
 			r.Groups = slices.Clone(r.Groups)
 			m.Report = &r
 		}
+		m.Hardware = slices.Clone(m.Hardware)
 		if m.Witness != nil {
 			w := *m.Witness
 			m.Witness = &w

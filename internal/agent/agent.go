@@ -229,6 +229,7 @@ func (a *agent) carryOut(ctx context.Context, e *v1alpha1.Ensemble) (v1alpha1.Ou
 	}
 	machine := run.Capture(ctx, nil, x.Cores())
 	machine.Flux = x.Instance()
+	machine.Nodes = a.nodes(ctx, e)
 	d.Environment = &machine
 	counts, err := newCounter(a.dir, a.report)
 	if err != nil {
@@ -243,6 +244,19 @@ func (a *agent) carryOut(ctx context.Context, e *v1alpha1.Ensemble) (v1alpha1.Ou
 	go a.watch(running, end)
 	sum, err := d.Run(running, a.jobs(s))
 	return outcomeOf(ctx, running, s, sum, err)
+}
+
+// nodes are those of the unit, as the operator found them since the Ensemble was read.
+func (a *agent) nodes(ctx context.Context, e *v1alpha1.Ensemble) (kinds []run.NodeKind) {
+	if now, err := a.cluster.Get(ctx); err == nil {
+		e = now
+	}
+	if m := e.Status.Member(a.Unit); m != nil {
+		for _, k := range m.Hardware {
+			kinds = append(kinds, run.NodeKind(k))
+		}
+	}
+	return kinds
 }
 
 // executor is one in the instance of the pods.
@@ -306,7 +320,7 @@ func (a *agent) prepare(ctx context.Context, e *v1alpha1.Ensemble) (*session.Ses
 	}
 	a.unit = units[i]
 	a.ens.Spec.Groups = slices.DeleteFunc(a.ens.Spec.Groups, func(g spec.Group) bool { return !a.unit.Runs(g.Name, g.Variant) })
-	return session.Prepare(ctx, a.ens, "", a.inImage)
+	return session.Prepare(ctx, a.ens, e.Annotations[v1alpha1.EnvironmentAnnotation], a.inImage)
 }
 
 // inImage says which image a job is in.

@@ -84,7 +84,7 @@ func (e *env) runOnKubernetes(ctx context.Context, args []string, o runOptions) 
 		return spec.Encode(e.stdout, ens)
 	}
 	if !o.resume {
-		if _, err := k.Create(ctx, ens); err != nil {
+		if _, err := k.Create(ctx, ens, o.environment); err != nil {
 			if errors.Is(err, ensembles.ErrExists) {
 				err = fmt.Errorf("%w: follow it with --resume, or delete it", err)
 			}

@@ -61,6 +61,7 @@ func Rules() []object {
 		rule("flux-framework.org", []string{"miniclusters"}, "get", "list", "watch", "create", "patch", "delete"),
 		rule("batch", []string{"jobs"}, "get", "list", "watch", "create"),
 		rule("", []string{"pods"}, "get", "list", "watch"),
+		rule("", []string{"nodes"}, "get"),   // what they are goes into the results
 		rule("", []string{"events"}, "list"), // to let witnesses do so
 		rule("", []string{"serviceaccounts"}, "create"),
 		rule("rbac.authorization.k8s.io", []string{"roles", "rolebindings"}, "create"),

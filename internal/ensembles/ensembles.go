@@ -74,8 +74,9 @@ func Dial(context, namespace string) (*Client, error) {
 // resourceName is what Kubernetes takes for a name.
 var resourceName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`)
 
-// Create makes an Ensemble of a resolved one.
-func (c *Client) Create(ctx context.Context, e *spec.Ensemble) (*v1alpha1.Ensemble, error) {
+// Create makes an Ensemble of a resolved one. environment names the one that the cluster
+// is, where its study names several.
+func (c *Client) Create(ctx context.Context, e *spec.Ensemble, environment string) (*v1alpha1.Ensemble, error) {
 	if !resourceName.MatchString(e.Metadata.Name) {
 		return nil, &InvalidError{fmt.Sprintf("metadata.name: got %q; on Kubernetes want lower case letters, digits, dots and dashes, 63 at most", e.Metadata.Name)}
 	}
@@ -94,6 +95,9 @@ func (c *Client) Create(ctx context.Context, e *spec.Ensemble) (*v1alpha1.Ensemb
 		return nil, err
 	}
 	unstructured.RemoveNestedField(u.Object, "status")
+	if environment != "" {
+		u.SetAnnotations(map[string]string{v1alpha1.EnvironmentAnnotation: environment})
+	}
 	got, err := c.ensembles.Create(ctx, u, metav1.CreateOptions{FieldManager: "ensemble", FieldValidation: metav1.FieldValidationStrict})
 	return c.result(got, err)
 }

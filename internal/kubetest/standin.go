@@ -165,6 +165,7 @@ func (s *StandIn) pod(ctx context.Context, cluster string, spec *minicluster.Spe
 		labels[minicluster.JobNameLabel] = cluster
 		p = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
 		for i, of := range spec.Containers {
+			p.Spec.NodeName = s.Namespace // of that name there may be a node
 			p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: []string{"main", of.Name}[min(i, 1)], Image: of.Image})
 		}
 		if err := s.Cluster.Create(ctx, s.Namespace, p); err != nil {

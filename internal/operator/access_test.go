@@ -75,14 +75,14 @@ func TestAccountsMayDoWhatTheyNeedAndNothingElse(t *testing.T) {
 		{"operator", b.As(deploy.Namespace, deploy.Name), []access{
 			{"list", ours, "ensembles", "", ""}, {"watch", ours, "ensembles", "", ""}, {"patch", ours, "ensembles", "", "mine"}, {"patch", ours, "ensembles", "status", "mine"},
 			{"create", flux, "miniclusters", "", ""}, {"delete", flux, "miniclusters", "", "x"}, {"list", "", "pods", "", ""}, {"list", "batch", "jobs", "", ""},
-			{"create", "events.k8s.io", "events", "", ""},
+			{"create", "events.k8s.io", "events", "", ""}, {"get", "", "nodes", "", "x"},
 		}, []access{
 			{"get", "", "secrets", "", "credentials"}, {"list", "", "secrets", "", ""}, {"watch", "", "secrets", "", ""}, {"create", "", "secrets", "", ""},
 			{"get", "", "configmaps", "", "x"}, {"create", "", "configmaps", "", ""},
 			{"create", "", "pods", "", ""}, {"delete", "", "pods", "", "x"}, {"create", "", "pods", "exec", "x"}, {"create", "", "pods", "attach", "x"},
 			{"create", "", "pods", "portforward", "x"}, {"create", "", "pods", "ephemeralcontainers", "x"}, {"get", "", "pods", "log", "x"},
 			{"create", "apps", "deployments", "", ""}, {"create", "apps", "daemonsets", "", ""}, {"delete", "batch", "jobs", "", "x"},
-			{"get", "", "nodes", "", "x"}, {"patch", "", "nodes", "", "x"}, {"delete", "", "namespaces", "", "x"}, {"create", "", "serviceaccounts", "token", "x"},
+			{"list", "", "nodes", "", ""}, {"patch", "", "nodes", "", "x"}, {"delete", "", "namespaces", "", "x"}, {"create", "", "serviceaccounts", "token", "x"},
 			{"escalate", rbac, "roles", "", "x"}, {"bind", rbac, "roles", "", "x"}, {"create", rbac, "clusterroles", "", ""}, {"create", rbac, "clusterrolebindings", "", ""},
 			{"impersonate", "", "users", "", "x"}, {"create", "apiextensions.k8s.io", "customresourcedefinitions", "", ""},
 			{"create", ours, "ensembles", "", ""}, {"deletecollection", ours, "ensembles", "", ""},

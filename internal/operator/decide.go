@@ -59,6 +59,8 @@ type observed struct {
 	ended string // "", "Complete" or "Failed"
 	// trouble keeps its pods from starting.
 	trouble *trouble
+	// hardware is what its nodes are, where all its pods have one.
+	hardware []v1alpha1.NodeKind
 	// witness is the Job that saves what Kubernetes tells; nil is none yet.
 	witness *witnessJob
 }
@@ -173,6 +175,9 @@ func (d *decision) members(w *world) {
 		u := &w.units[i]
 		m, o := d.status.Member(u.Name), w.seen[u.Name]
 		m.Nodes = o.size
+		if len(o.hardware) > 0 {
+			m.Hardware = o.hardware
+		}
 		if o.cluster != "" && m.Made == nil { // it was made, and then the status could not be written
 			made := metav1.NewTime(o.made)
 			m.Cluster, m.Made, m.Tries = o.cluster, &made, m.Tries+1

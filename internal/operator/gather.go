@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -66,18 +67,65 @@ func (r *Reconciler) gather(ctx context.Context, e *v1alpha1.Ensemble) (*world, 
 				o.witness = &witnessJob{j.CreationTimestamp.Time, endOf(j) == string(batchv1.JobFailed)}
 			}
 		}
+		nodes, placed := map[string]bool{}, 0
 		for i := range pods.Items {
 			p := &pods.Items[i]
 			if p.Labels[minicluster.JobNameLabel] != o.cluster || p.DeletionTimestamp != nil {
 				continue
 			}
+			if p.Spec.NodeName != "" {
+				nodes[p.Spec.NodeName] = true
+				placed++
+			}
 			if t := troubleOf(p); t != nil && (o.trouble == nil || t.since.Before(o.trouble.since)) {
 				o.trouble = t
 			}
 		}
+		if m := e.Status.Member(unit); m != nil && len(m.Hardware) == 0 && placed > 0 && placed >= o.size {
+			kinds, err := r.hardware(ctx, nodes)
+			if err != nil {
+				return nil, err
+			}
+			o.hardware = kinds
+		}
 		w.seen[unit] = o
 	}
 	return w, nil
+}
+
+// mostNodes is how many nodes of a member are looked at: those of one pool are alike.
+const mostNodes = 64
+
+// hardware reads what nodes are, from the API server itself: a cache would follow all nodes
+// of the cluster for what is asked once.
+func (r *Reconciler) hardware(ctx context.Context, names map[string]bool) (kinds []v1alpha1.NodeKind, err error) {
+	for i, name := range slices.Sorted(maps.Keys(names)) {
+		if i == mostNodes {
+			break
+		}
+		n := &corev1.Node{}
+		if err := r.Reader.Get(ctx, client.ObjectKey{Name: name}, n); apierrors.IsNotFound(err) {
+			continue // gone since
+		} else if err != nil {
+			return nil, fmt.Errorf("reading the node %s: %w", name, err)
+		}
+		info := n.Status.NodeInfo
+		kind := v1alpha1.NodeKind{Instance: n.Labels[corev1.LabelInstanceTypeStable], Zone: n.Labels[corev1.LabelTopologyZone], OS: info.OSImage,
+			Kernel: info.KernelVersion, Architecture: info.Architecture, Runtime: info.ContainerRuntimeVersion, Kubelet: info.KubeletVersion}
+		if scheme, _, ok := strings.Cut(n.Spec.ProviderID, "://"); ok {
+			kind.Provider = scheme
+		}
+		i := slices.IndexFunc(kinds, func(k v1alpha1.NodeKind) bool {
+			k.Count = 0
+			return k == kind
+		})
+		if i < 0 {
+			i = len(kinds)
+			kinds = append(kinds, kind)
+		}
+		kinds[i].Count++
+	}
+	return kinds, nil
 }
 
 // missing asks the API server itself for MiniClusters that the status has and the cache

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -288,4 +290,24 @@ type here struct {
 
 func (h here) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
 	return h.Reader.List(ctx, list, append(opts, client.InNamespace(h.namespace))...)
+}
+
+func TestTheStatusSaysWhatTheNodesAre(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, good)
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: b.namespace, Labels: map[string]string{"node.kubernetes.io/instance-type": "hpc6a.48xlarge", "topology.kubernetes.io/zone": "us-east-2b"}},
+		Spec: corev1.NodeSpec{ProviderID: "aws:///us-east-2b/i-0123"}}
+	if err := b.Client.Create(t.Context(), node); err != nil {
+		t.Fatal(err)
+	}
+	node.Status.NodeInfo = corev1.NodeSystemInfo{KernelVersion: "6.1.0", OSImage: "Debian 12", ContainerRuntimeVersion: "containerd://1.7", KubeletVersion: "v1.35.4", Architecture: "amd64"}
+	if err := b.Client.Status().Update(t.Context(), node); err != nil {
+		t.Fatal(err)
+	}
+	b.apply(t, "looked-at", someSpec)
+	e := b.wait(t, "looked-at", v1alpha1.CleanedUp, metav1.ConditionTrue, "CleanedUp")
+	want := []v1alpha1.NodeKind{{Count: 1, Instance: "hpc6a.48xlarge", Zone: "us-east-2b", Provider: "aws", OS: "Debian 12", Kernel: "6.1.0", Architecture: "amd64", Runtime: "containerd://1.7", Kubelet: "v1.35.4"}}
+	if got := e.Status.Members[0].Hardware; !slices.Equal(got, want) {
+		t.Errorf("the nodes are %+v, want %+v", got, want)
+	}
 }
