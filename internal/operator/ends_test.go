@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"github.com/converged-computing/ensemble/container/image"
 	"github.com/converged-computing/ensemble/internal/agent"
 	"github.com/converged-computing/ensemble/internal/kubetest"
+	"github.com/converged-computing/ensemble/internal/kubetest/realagent"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -168,6 +170,24 @@ func TestAnInstanceThatIsLostIsNoSuccess(t *testing.T) {
 			}
 			b.waitGone(t, "lost")
 		})
+	}
+}
+
+func TestALeadBrokerThatDiesIsNoSuccessAndWhatThereIsIsSaved(t *testing.T) {
+	t.Parallel()
+	dirs := make(chan string, 1)
+	b := newBench(t, realAgent(t, func(c *agent.Config) { dirs <- c.Dir }))
+	b.apply(t, "headless", sleeping(newRegistry(t), ""))
+	b.waitRunning(t, "headless")
+	if err := os.WriteFile(filepath.Join(<-dirs, realagent.LoseFile), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	e := b.wait(t, "headless", v1alpha1.CleanedUp, metav1.ConditionTrue, "CleanedUp")
+	if c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.Completed); c.Reason != string(v1alpha1.OutcomeInstanceLost) || !strings.Contains(c.Message, "the Flux instance") {
+		t.Errorf("completed for %s: %s", c.Reason, c.Message)
+	}
+	if _, records := bundle(t, e.Status.Member("m")); len(records) == 0 {
+		t.Error("the bundle has no records of what ended before")
 	}
 }
 

@@ -30,6 +30,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
+// LoseFile in an agent's directory has its broker be killed.
+const LoseFile = "lose"
+
 // New gives what the container "agent" of a first pod does. change, unless it is nil,
 // changes what the agent is told.
 func New(t testing.TB, change func(*agent.Config)) func(context.Context, *kubetest.Cluster, kubetest.Pod) error {
@@ -115,6 +118,9 @@ func around(ctx context.Context, dirs string, p kubetest.Pod, start func(kubetes
 				return
 			case <-time.After(20 * time.Millisecond): // pods come and go
 				broker.Resize(p.Size())
+				if _, err := os.Stat(filepath.Join(dir, LoseFile)); err == nil {
+					broker.Lose()
+				}
 			}
 		}
 	}()
@@ -130,6 +136,7 @@ type instance interface {
 	URI() string
 	Down() <-chan struct{}
 	Resize(nodes int)
+	Lose()
 	Close()
 }
 
@@ -176,6 +183,7 @@ func started(p kubetest.Pod) (instance, error) {
 func (r *real) URI() string           { return r.uri }
 func (r *real) Down() <-chan struct{} { return r.down }
 func (r *real) Resize(int)            {} // its brokers are there from the begin
+func (r *real) Lose()                 { _ = r.command.Process.Kill() }
 func (r *real) Close() {
 	_ = r.in.Close()
 	select {
