@@ -14,6 +14,7 @@ import (
 
 	"github.com/converged-computing/ensemble/api/v1alpha1"
 	"github.com/converged-computing/ensemble/container/image"
+	"github.com/converged-computing/ensemble/internal/session"
 	"github.com/converged-computing/ensemble/minicluster"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -28,7 +29,7 @@ const sharedDir = "/mnt/flux/ensemble"
 func FromEnvironment(getenv func(string) string) (Config, error) {
 	c := Config{
 		Unit: getenv(v1alpha1.UnitEnv), UID: getenv(v1alpha1.UIDEnv), Repository: getenv(v1alpha1.RepositoryEnv), Push: image.PushOptions{PlainHTTP: getenv(v1alpha1.InsecureEnv) == "true"}, Layout: getenv(v1alpha1.LayoutEnv),
-		Socket: minicluster.Socket, Complete: minicluster.CompleteFile, Dir: sharedDir, Version: version(),
+		Socket: minicluster.Socket, Complete: minicluster.CompleteFile, Dir: sharedDir, Version: session.Version(),
 	}
 	var err error
 	for _, name := range []string{v1alpha1.NamespaceEnv, v1alpha1.NameEnv, v1alpha1.UIDEnv, v1alpha1.UnitEnv, minicluster.IndexEnv} {

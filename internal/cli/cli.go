@@ -15,9 +15,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 
 	"github.com/converged-computing/ensemble/catalog"
+	"github.com/converged-computing/ensemble/internal/session"
 	"github.com/converged-computing/ensemble/run"
 	"github.com/converged-computing/ensemble/run/local"
 	"github.com/converged-computing/ensemble/spec"
@@ -160,7 +160,7 @@ trials, "run" carries it out and leaves a run directory, and "records" and
 
 Exit codes: 0 done; 1 some trial or check failed; 2 the input is wrong; 3 the
 machine lacks something; 4 a service or the storage failed; 130 interrupted.`,
-		Version:       version(),
+		Version:       session.Version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          subcommand,
@@ -254,21 +254,4 @@ func newEnter() *cobra.Command {
 			return nil
 		},
 	}
-}
-
-// version is that of the module, or the commit of a build from a checkout.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return "development"
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/converged-computing/ensemble/container"
 	"github.com/converged-computing/ensemble/container/image"
 	"github.com/converged-computing/ensemble/ensemble"
+	"github.com/converged-computing/ensemble/internal/session"
 	"github.com/converged-computing/ensemble/measure"
 	"github.com/converged-computing/ensemble/run"
 	"github.com/converged-computing/ensemble/run/local"
@@ -294,7 +295,7 @@ func (v *verification) smallest(ctx context.Context, p *container.Point, build *
 	if err != nil {
 		return nil, err
 	}
-	d := &run.Driver{Dir: dir, Executor: x, Version: version(), Judge: judge}
+	d := &run.Driver{Dir: dir, Executor: x, Version: session.Version(), Judge: judge}
 	if _, err := d.Run(ctx, plan.Jobs(e)); err != nil {
 		return nil, err
 	}

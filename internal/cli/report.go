@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/converged-computing/ensemble/internal/session"
 	"github.com/converged-computing/ensemble/measure"
 	"github.com/converged-computing/ensemble/report"
 	"github.com/converged-computing/ensemble/run"
@@ -129,7 +130,7 @@ func (g *gathered) write(w io.Writer, r *report.Report, format string, width int
 	case "html":
 		return report.HTML(w, r, report.Meta{
 			Title: strings.Join(g.names, ", "), Description: strings.Join(g.about, " "),
-			Generated: time.Now(), Generator: "ensemble " + version(), Machines: g.machines,
+			Generated: time.Now(), Generator: "ensemble " + session.Version(), Machines: g.machines,
 		})
 	case "csv":
 		return report.CSV(w, r)

@@ -268,7 +268,7 @@ func (e *env) carryOut(ctx context.Context, r *prepared, jobs int) (err error) {
 			}
 		}
 	}
-	d, err := r.Driver(r.dir, r.executor, version())
+	d, err := r.Driver(r.dir, r.executor, session.Version())
 	if err != nil {
 		return err
 	}

@@ -26,14 +26,13 @@ func (r *Reconciler) apply(ctx context.Context, w *world, d decision) error {
 			return err
 		}
 	}
-	w.decided = d.status
 	for _, name := range d.create {
-		if err := r.make(ctx, w, name); err != nil {
+		if err := r.make(ctx, w, d.status.Member(name)); err != nil {
 			return err
 		}
 	}
 	for _, name := range d.witness {
-		if err := r.send(ctx, w, name); err != nil {
+		if err := r.send(ctx, w, d.status.Member(name)); err != nil {
 			return err
 		}
 	}
@@ -101,8 +100,8 @@ func (r *Reconciler) finalize(ctx context.Context, e *v1alpha1.Ensemble, on bool
 }
 
 // make makes the MiniCluster of a unit, unless it is there, with what belongs to it.
-func (r *Reconciler) make(ctx context.Context, w *world, name string) error {
-	m, u := w.unit(name)
+func (r *Reconciler) make(ctx context.Context, w *world, m *v1alpha1.MemberStatus) error {
+	u := w.unit(m.Name)
 	c, err := cluster(w.ensemble, w.spec, u, m.Cluster, r.AgentImage)
 	if err != nil {
 		return err
@@ -122,14 +121,13 @@ func (r *Reconciler) make(ctx context.Context, w *world, name string) error {
 }
 
 // send starts the witness of a unit.
-func (r *Reconciler) send(ctx context.Context, w *world, name string) error {
-	m, _ := w.unit(name)
+func (r *Reconciler) send(ctx context.Context, w *world, m *v1alpha1.MemberStatus) error {
 	c := &unstructured.Unstructured{}
 	c.SetGroupVersionKind(minicluster.GroupVersionKind)
 	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: w.ensemble.Namespace, Name: m.Cluster}, c); err != nil {
 		return fmt.Errorf("reading the MiniCluster %s: %w", m.Cluster, err)
 	}
-	j := witnessOf(w.ensemble, w.spec, name, c, r.AgentImage)
+	j := witnessOf(w.ensemble, w.spec, m.Name, c, r.AgentImage)
 	if err := r.Client.Create(ctx, j); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("making the Job %s: %w", j.Name, err)
 	}

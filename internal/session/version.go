@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 
-package agent
+package session
 
 import "runtime/debug"
 
-// version is that of the module, or the commit of a build from a checkout.
-func version() string {
+// Version is that of the module, or the commit of a build from a checkout.
+func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
@@ -15,8 +15,8 @@ func version() string {
 	}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
-			return s.Value
+			return s.Value[:min(12, len(s.Value))]
 		}
 	}
-	return "unknown"
+	return "development"
 }
