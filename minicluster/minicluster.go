@@ -31,6 +31,7 @@ import (
 	"crypto/rand"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -72,7 +73,8 @@ type Flux struct {
 
 // View is the image that Flux comes from.
 type View struct {
-	Image string `json:"image,omitempty"`
+	Image    string                  `json:"image,omitempty"`
+	Security *corev1.SecurityContext `json:"securityContext,omitempty"`
 }
 
 // Scheduler is Fluxion's.
@@ -99,6 +101,9 @@ type Container struct {
 	Environment      map[string]string `json:"environment,omitempty"`
 	Volumes          map[string]Volume `json:"volumes,omitempty"`
 	Resources        Resources         `json:"resources,omitzero"`
+	// Security says who the processes are, which in all containers has to be the same user:
+	// a broker serves no other, and the image's own user is not the view's.
+	Security *corev1.SecurityContext `json:"securityContext,omitempty"`
 }
 
 // Volume is one that exists.
@@ -125,6 +130,11 @@ type Pod struct {
 	ServiceAccountName string            `json:"serviceAccountName,omitempty"`
 	RuntimeClassName   string            `json:"runtimeClassName,omitempty"`
 	Tolerations        []Toleration      `json:"tolerations,omitempty"`
+	// Token has the account's token mounted, which pods of the Flux Operator otherwise do
+	// not have, whatever the account says.
+	Token bool `json:"automountServiceAccountToken,omitempty"`
+	// Security: of it the Flux Operator passes FSGroup on.
+	Security *corev1.PodSecurityContext `json:"securityContext,omitempty"`
 }
 
 // Toleration is that of a pod.

@@ -21,6 +21,10 @@ type Member struct {
 	Images map[string]string `json:"images,omitempty"`
 	// View is the image that Flux is added from. Its base has to fit the image's.
 	View string `json:"view,omitempty"`
+	// User is the number of the user, and of the group, that the broker, the jobs and the
+	// agent are, who have to be the same one; the default is 0, root. With another one the
+	// pods keep to the restricted standard of Kubernetes.
+	User int64 `json:"user,omitempty" jsonschema:"minimum=0"`
 	// Resources are what each container of an application asks for, which is also its
 	// limit, such as cpu: 8, memory: 16Gi.
 	Resources map[string]string `json:"resources,omitempty"`

@@ -61,6 +61,7 @@ type Broker struct {
 	queue     []*job            // those that wait for resources, next first
 	free      []flux.IDSet
 	online    int // ranks below it are there
+	dying     int // looks at the resources after which the last of them is known to be gone
 	drained   map[int]drain
 	stopped   bool // the queue is
 	listeners []*listener
@@ -159,15 +160,31 @@ func (b *Broker) Resize(nodes int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.online = min(max(nodes, 1), b.opts.Nodes)
+	b.dying = 0
+	b.fail(b.online)
+	b.schedule()
+}
+
+// KillLast has the broker of the last rank that is there die. What runs on it is lost at
+// once, but that it is gone is known only when the resources were asked for so often:
+// until then jobs get it, and are lost.
+func (b *Broker) KillLast(looks int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dying = looks
+	b.fail(b.online - 1)
+}
+
+// fail loses what runs on ranks from one on.
+func (b *Broker) fail(from int) {
 	for _, j := range b.order {
 		for _, s := range j.got {
-			if j.state == flux.Run && s.rank >= b.online {
+			if j.state == flux.Run && s.rank >= from {
 				b.raise(j, "exec", 0, fmt.Sprintf("node failure on %s (rank %d)", b.host(s.rank), s.rank))
 				break
 			}
 		}
 	}
-	b.schedule()
 }
 
 // Down is closed when the broker was asked to shut down. It answers on, so that what it

@@ -13,6 +13,11 @@ import (
 func (b *Broker) serveInstance(r *request, targets, reason string, start bool) error {
 	switch topic := r.m.Topic; topic {
 	case "resource.status":
+		if b.dying > 0 {
+			if b.dying--; b.dying == 0 {
+				b.online--
+			}
+		}
 		drained := map[string]any{}
 		for rank, d := range b.drained {
 			drained[strconv.Itoa(rank)] = map[string]any{"timestamp": d.since, "reason": d.reason}

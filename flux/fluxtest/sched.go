@@ -119,6 +119,9 @@ func (b *Broker) alloc(j *job, got []slice) {
 	}
 	b.post(j, "alloc", annotations)
 	b.run(j)
+	if b.dying > 0 {
+		b.fail(b.online - 1)
+	}
 }
 
 // resources makes R of slices, ranks with the same cores in one entry.

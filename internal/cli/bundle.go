@@ -26,7 +26,6 @@ import (
 const layoutPrefix = "oci:"
 
 func newPush(e *env) *cobra.Command {
-	var plain bool
 	c := &cobra.Command{
 		Use:   "push RUN REF",
 		Short: "Push a run directory to a registry, as a bundle",
@@ -43,7 +42,7 @@ Credentials are those of docker and podman.`,
 			if err != nil {
 				return input(err)
 			}
-			ref, err := e.pushBundle(c.Context(), dir, ens, args[1], image.PushOptions{PlainHTTP: plain})
+			ref, err := e.pushBundle(c.Context(), dir, ens, args[1], e.registry)
 			if err != nil {
 				return err
 			}
@@ -51,7 +50,7 @@ Credentials are those of docker and podman.`,
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&plain, "plain-http", false, "speak HTTP without encryption with the registry")
+	e.registryFlags(c)
 	return c
 }
 
@@ -93,7 +92,6 @@ func (e *env) pushBundle(ctx context.Context, dir run.Dir, ens *spec.Ensemble, r
 }
 
 func newPull(e *env) *cobra.Command {
-	var plain bool
 	c := &cobra.Command{
 		Use:   "pull REF RUN",
 		Short: "Make a run directory of a bundle",
@@ -104,18 +102,23 @@ registry. REF is REGISTRY/REPOSITORY:TAG, or with @sha256:DIGEST, or oci:DIR:NAM
 			if entries, err := os.ReadDir(args[1]); err == nil && len(entries) > 0 {
 				return input(fmt.Errorf("%s is not empty: name another directory", args[1]))
 			}
-			store, a, err := e.fetchBundle(c.Context(), args[0], image.PushOptions{PlainHTTP: plain})
+			store, a, err := e.fetchBundle(c.Context(), args[0], e.registry)
 			if err != nil {
 				return err
 			}
 			if err := unpackBundle(c.Context(), store, a, args[1]); err != nil {
 				return err
 			}
-			return e.fetchKubernetes(c.Context(), store, args[0], a.Digest, args[1], image.PushOptions{PlainHTTP: plain})
+			return e.fetchKubernetes(c.Context(), store, args[0], a.Digest, args[1], e.registry)
 		},
 	}
-	c.Flags().BoolVar(&plain, "plain-http", false, "speak HTTP without encryption with the registry")
+	e.registryFlags(c)
 	return c
+}
+
+// registryFlags are of commands that speak with registries.
+func (e *env) registryFlags(c *cobra.Command) {
+	c.Flags().BoolVar(&e.registry.PlainHTTP, "plain-http", false, "speak HTTP without encryption with the registry")
 }
 
 // fetchBundle brings a bundle here.
@@ -186,7 +189,7 @@ func (e *env) openRun(ctx context.Context, arg string) (run.Dir, *spec.Ensemble,
 		dir, ens, err := run.Open(arg)
 		return dir, ens, input(err)
 	}
-	store, a, err := e.fetchBundle(ctx, arg, image.PushOptions{})
+	store, a, err := e.fetchBundle(ctx, arg, e.registry)
 	if err != nil {
 		return "", nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"os/signal"
 
 	"github.com/converged-computing/ensemble/catalog"
+	"github.com/converged-computing/ensemble/container/image"
 	"github.com/converged-computing/ensemble/internal/session"
 	"github.com/converged-computing/ensemble/run"
 	"github.com/converged-computing/ensemble/run/local"
@@ -40,6 +41,7 @@ type env struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	catalogs       []string // --catalog
+	registry       image.PushOptions
 }
 
 // catalog loads the embedded applications and the user's.

@@ -19,7 +19,6 @@ import (
 const bomType = "application/spdx+json"
 
 func newContainersPush(e *env) *cobra.Command {
-	var plain bool
 	c := &cobra.Command{
 		Use:   "push POINT... REPOSITORY",
 		Short: "Push built images to a registry",
@@ -56,7 +55,7 @@ Credentials are those of docker and podman.`,
 				if build == nil {
 					continue
 				}
-				if err := e.push(c.Context(), store, p, build, strings.TrimSuffix(args[last], "/"), plain); err != nil {
+				if err := e.push(c.Context(), store, p, build, strings.TrimSuffix(args[last], "/")); err != nil {
 					return err
 				}
 				pushed++
@@ -67,12 +66,12 @@ Credentials are those of docker and podman.`,
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&plain, "plain-http", false, "speak HTTP without encryption with the registry")
+	e.registryFlags(c)
 	return c
 }
 
 // push brings one image to a registry.
-func (e *env) push(ctx context.Context, store *container.Store, p *container.Point, build *container.Build, repository string, plain bool) error {
+func (e *env) push(ctx context.Context, store *container.Store, p *container.Point, build *container.Build, repository string) error {
 	img, err := store.Images.Image(build.Digest)
 	if err != nil {
 		return err
@@ -83,10 +82,9 @@ func (e *env) push(ctx context.Context, store *container.Store, p *container.Poi
 	}
 	ref := repository + "/" + p.Name()
 	line := e.status(ref)
-	o := image.PushOptions{PlainHTTP: plain}
-	digest, err := store.Images.Push(ctx, img, ref, o)
+	digest, err := store.Images.Push(ctx, img, ref, e.registry)
 	if err == nil {
-		_, err = store.Images.Attach(ctx, img, ref, image.Attachment{Type: bomType, MediaType: bomType, Content: bom}, o)
+		_, err = store.Images.Attach(ctx, img, ref, image.Attachment{Type: bomType, MediaType: bomType, Content: bom}, e.registry)
 	}
 	line.clear()
 	if err != nil {

@@ -63,6 +63,7 @@ a rate; NAME_sd and NAME_n beside NAME make it the mean of that many runs.`,
 	c.Flags().StringVar(&f.scaling, "scaling", "", "strong or weak, for records from elsewhere instead of what the catalog says")
 	c.Flags().Float64Var(&f.level, "level", pattern.DefaultLevel, "the probability of intervals")
 	c.Flags().StringVar(&f.export, "export", "", "write the series and no laws: "+strings.Join(exports, ", "))
+	e.registryFlags(c)
 	return c
 }
 

@@ -91,6 +91,7 @@ that grow and shrink (FILE, or FILE@N-M).`,
 	finish = f.add(c)
 	c.Flags().BoolVar(&all, "all", false, "list every trial in the table")
 	c.Flags().StringVar(&environment, "environment", "", "only the trials of the environment of that `NAME`")
+	e.registryFlags(c)
 	return c
 }
 

@@ -45,6 +45,7 @@ or the reference of a bundle in a registry.
 		},
 	}
 	outputFlag(c, &format, "bench")
+	e.registryFlags(c)
 	return c
 }
 

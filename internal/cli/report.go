@@ -47,6 +47,7 @@ reference of a bundle in a registry.
 		},
 	}
 	outputFlag(c, &format, "html")
+	e.registryFlags(c)
 	return c
 }
 

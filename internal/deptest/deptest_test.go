@@ -66,6 +66,7 @@ var rules = []struct {
 	{"convert", []string{"spec"}, "files in, files out: what others wrote becomes what spec reads"},
 	{"internal/cli", []string{"*"}, "last: the door to all of them"},
 	{"internal/deptest", nil, "tests only"},
+	{"test/e2e", nil, "tests only, of what is installed"},
 	{"cmd/ensemble", []string{"internal/cli"}, "a main hands over at once"},
 }
 

@@ -161,13 +161,8 @@ func (s *StandIn) pod(ctx context.Context, cluster string, spec *minicluster.Spe
 		return err
 	}
 	if err != nil {
-		labels := maps.Clone(spec.Pod.Labels)
-		labels[minicluster.JobNameLabel] = cluster
-		p = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
-		for i, of := range spec.Containers {
-			p.Spec.NodeName = s.Namespace // of that name there may be a node
-			p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: []string{"main", of.Name}[min(i, 1)], Image: of.Image})
-		}
+		p = PodOf(spec, cluster, name)
+		p.Spec.NodeName = s.Namespace // of that name there may be a node
 		if err := s.Cluster.Create(ctx, s.Namespace, p); err != nil {
 			return err
 		}
@@ -195,6 +190,23 @@ func (s *StandIn) pod(ctx context.Context, cluster string, spec *minicluster.Spe
 	return nil
 }
 
+// PodOf is a pod of a MiniCluster as the Flux Operator makes it, as far as the operator and
+// the API server's admission look.
+func PodOf(spec *minicluster.Spec, cluster, name string) *corev1.Pod {
+	labels := maps.Clone(spec.Pod.Labels)
+	labels[minicluster.JobNameLabel] = cluster
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}, Spec: corev1.PodSpec{AutomountServiceAccountToken: &spec.Pod.Token}}
+	if spec.Pod.Security != nil {
+		p.Spec.SecurityContext = &corev1.PodSecurityContext{FSGroup: spec.Pod.Security.FSGroup}
+	}
+	view := spec.Flux.Container
+	p.Spec.InitContainers = []corev1.Container{{Name: "flux-view", Image: cmp.Or(view.Image, "view"), SecurityContext: view.Security}}
+	for i, of := range spec.Containers {
+		p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: []string{"main", of.Name}[min(i, 1)], Image: of.Image, SecurityContext: of.Security})
+	}
+	return p
+}
+
 // agent starts the agent of a MiniCluster, once.
 func (s *StandIn) agent(cluster string, spec *minicluster.Spec, p *corev1.Pod) {
 	s.mu.Lock()
@@ -204,7 +216,11 @@ func (s *StandIn) agent(cluster string, spec *minicluster.Spec, p *corev1.Pod) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.running[cluster] = cancel
-	at := Pod{Cluster: cluster, UID: string(p.UID), Account: spec.Pod.ServiceAccountName, Most: max(spec.Size, spec.MaxSize), Size: func() int {
+	account := spec.Pod.ServiceAccountName
+	if !spec.Pod.Token {
+		account = "" // who has no token is nobody
+	}
+	at := Pod{Cluster: cluster, UID: string(p.UID), Account: account, Most: max(spec.Size, spec.MaxSize), Size: func() int {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return s.sizes[cluster]

@@ -127,7 +127,7 @@ func (r *Reconciler) send(ctx context.Context, w *world, m *v1alpha1.MemberStatu
 	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: w.ensemble.Namespace, Name: m.Cluster}, c); err != nil {
 		return fmt.Errorf("reading the MiniCluster %s: %w", m.Cluster, err)
 	}
-	j := witnessOf(w.ensemble, w.spec, m.Name, c, r.AgentImage)
+	j := witnessOf(w.ensemble, w.spec, w.unit(m.Name), c, r.AgentImage)
 	if err := r.Client.Create(ctx, j); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("making the Job %s: %w", j.Name, err)
 	}

@@ -60,7 +60,8 @@ func cluster(e *v1alpha1.Ensemble, s *spec.Ensemble, u *v1alpha1.Unit, name, age
 	pod := maps.Clone(all)
 	maps.Copy(pod, m.Labels)
 	maps.Copy(pod, all)
-	app := minicluster.Container{Image: u.Image, RunFlux: true, Volumes: map[string]minicluster.Volume{}}
+	who := security(m.User)
+	app := minicluster.Container{Image: u.Image, RunFlux: true, Security: who, Volumes: map[string]minicluster.Volume{}}
 	if len(m.Resources) > 0 {
 		app.Resources = minicluster.Resources{Limits: m.Resources, Requests: m.Resources}
 	}
@@ -69,12 +70,15 @@ func cluster(e *v1alpha1.Ensemble, s *spec.Ensemble, u *v1alpha1.Unit, name, age
 	}
 	// Credentials are mounted into the agent's container only.
 	to := savingOf(e, s, u.Name)
-	agent := minicluster.Container{Name: "agent", Image: agentImage, NoWrapEntrypoint: true, Environment: to.env, Volumes: to.volumes}
+	agent := minicluster.Container{Name: "agent", Image: agentImage, NoWrapEntrypoint: true, Security: who, Environment: to.env, Volumes: to.volumes}
 	mc := minicluster.Spec{
 		Size: m.Nodes.Size, Containers: []minicluster.Container{app, agent}, JobLabels: all,
-		Flux: minicluster.Flux{Container: minicluster.View{Image: m.View}},
+		Flux: minicluster.Flux{Container: minicluster.View{Image: m.View, Security: who}},
 		Pod: minicluster.Pod{Labels: pod, Annotations: m.Annotations, NodeSelector: m.NodeSelector,
-			ServiceAccountName: agentAccount(name), RuntimeClassName: m.RuntimeClass},
+			ServiceAccountName: agentAccount(name), RuntimeClassName: m.RuntimeClass, Token: true},
+	}
+	if m.User != 0 {
+		mc.Pod.Security = &corev1.PodSecurityContext{FSGroup: &m.User}
 	}
 	if m.ServiceAccount != "" {
 		mc.Pod.ServiceAccountName = m.ServiceAccount
@@ -92,6 +96,18 @@ func cluster(e *v1alpha1.Ensemble, s *spec.Ensemble, u *v1alpha1.Unit, name, age
 	c.SetLabels(all)
 	c.SetOwnerReferences(owner(e))
 	return c, nil
+}
+
+// security has all containers be one user, and one that is not root have nothing that the
+// restricted standard forbids.
+func security(user int64) *corev1.SecurityContext {
+	who := &corev1.SecurityContext{RunAsUser: &user, RunAsGroup: &user}
+	if yes, no := true, false; user != 0 {
+		who.RunAsNonRoot, who.AllowPrivilegeEscalation = &yes, &no
+		who.Capabilities = &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}
+		who.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
+	}
+	return who
 }
 
 // agentAccount is the service account of the agents of a MiniCluster, and its role.
@@ -165,9 +181,9 @@ func savingOf(e *v1alpha1.Ensemble, s *spec.Ensemble, unit string) saving {
 }
 
 // witnessOf is the Job that saves what Kubernetes tells of a MiniCluster.
-func witnessOf(e *v1alpha1.Ensemble, s *spec.Ensemble, unit string, c *unstructured.Unstructured, image string) *batchv1.Job {
-	to, yes, no, none := savingOf(e, s, unit), true, false, int64(65532)
-	all := map[string]string{v1alpha1.EnsembleLabel: string(e.UID), v1alpha1.MemberLabel: unit, v1alpha1.WitnessLabel: c.GetName()}
+func witnessOf(e *v1alpha1.Ensemble, s *spec.Ensemble, u *v1alpha1.Unit, c *unstructured.Unstructured, image string) *batchv1.Job {
+	to, yes, no, none := savingOf(e, s, u.Name), true, false, int64(65532)
+	all := map[string]string{v1alpha1.EnsembleLabel: string(e.UID), v1alpha1.MemberLabel: u.Name, v1alpha1.WitnessLabel: c.GetName()}
 	run := corev1.Container{Name: "witness", Image: image, Args: []string{"witness"},
 		SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes, Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}},
 		VolumeMounts:    []corev1.VolumeMount{{Name: "tmp", MountPath: "/tmp"}}}
@@ -187,7 +203,12 @@ func witnessOf(e *v1alpha1.Ensemble, s *spec.Ensemble, unit string, c *unstructu
 			}
 		} else {
 			volume.PersistentVolumeClaim = &corev1.PersistentVolumeClaimVolumeSource{ClaimName: v.ClaimName}
-			pod.SecurityContext = nil // the agent, which wrote there, is who the brokers are
+			who := u.Member.User // the agent's, which wrote there
+			p := pod.SecurityContext
+			p.RunAsUser, p.RunAsGroup, p.FSGroup, p.RunAsNonRoot = &who, &who, &who, nil
+			if who != 0 {
+				p.RunAsNonRoot = &yes
+			}
 		}
 		pod.Volumes = append(pod.Volumes, volume)
 		run.VolumeMounts = append(run.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: v.Path, ReadOnly: v.ReadOnly})

@@ -50,7 +50,9 @@ type observed struct {
 	cluster  string // the MiniCluster's name; empty where there is none
 	made     time.Time
 	deleting bool
-	size     int
+	// lingering is one of which only pods are left, on their way out.
+	lingering bool
+	size      int
 	// ended says that its Job is over, and how.
 	ended string // "", "Complete" or "Failed"
 	// trouble keeps its pods from starting.
@@ -143,7 +145,7 @@ func (d *decision) refuse(w *world, c *conditions, reason, why string) {
 	d.status.Phase = v1alpha1.PhaseRefused
 	if w.ensemble.DeletionTimestamp != nil {
 		for name, o := range w.seen {
-			if o.cluster != "" && !o.deleting {
+			if o.cluster != "" && !o.deleting && !o.lingering {
 				d.remove = append(d.remove, name)
 			}
 		}
@@ -192,7 +194,7 @@ func (d *decision) members(w *world) {
 				m.Message = "the MiniCluster was deleted before its results were saved"
 			}
 		case o.cluster == "":
-		case o.deleting:
+		case o.deleting, o.lingering:
 		case saved(w, m):
 			m.State, m.Message = v1alpha1.MemberSaved, ""
 			if witnessed := d.witnessed(w, u, m, &o); witnessed && !retained(w, m) {
@@ -334,7 +336,7 @@ func (d *decision) grow(w *world, used int) {
 	for i := range w.units {
 		u := &w.units[i]
 		m, o := d.status.Member(u.Name), w.seen[u.Name]
-		if m.State != v1alpha1.MemberRunning || m.Report == nil || m.Report.Nodes == 0 || o.cluster == "" {
+		if m.State != v1alpha1.MemberRunning || m.Report == nil || m.Report.Nodes == 0 || o.cluster == "" || o.lingering {
 			continue
 		}
 		least, most := u.Member.Nodes.Range()
@@ -359,7 +361,7 @@ func (d *decision) release(w *world) {
 	for i := range w.units {
 		u := &w.units[i]
 		m, o := d.status.Member(u.Name), w.seen[u.Name]
-		if o.cluster == "" {
+		if o.cluster == "" || o.lingering { // pods of a node that died may never go
 			continue
 		}
 		exists = true
@@ -413,6 +415,6 @@ func (d *decision) tell(w *world) {
 		}
 		bad := c.Type == v1alpha1.Accepted && c.Status == metav1.ConditionFalse || c.Type == v1alpha1.Completed && c.Status == metav1.ConditionTrue && c.Reason != string(v1alpha1.OutcomeSucceeded) ||
 			c.Type == v1alpha1.Provisioned && c.Status == metav1.ConditionFalse && c.Reason != "Provisioning"
-		d.events = append(d.events, event{bad, c.Type + c.Reason, cmp.Or(c.Message, c.Type+" is "+string(c.Status))})
+		d.events = append(d.events, event{bad, c.Reason, cmp.Or(c.Message, c.Type+" is "+string(c.Status))})
 	}
 }

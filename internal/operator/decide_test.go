@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -85,6 +84,10 @@ func TestDecisions(t *testing.T) {
 			w.seen["m"] = o
 		}
 	}
+	lingering := func(w *world) {
+		w.ensemble.Status.Members[0].State = v1alpha1.MemberSaved
+		w.seen["m"] = observed{cluster: "c", size: 2, lingering: true}
+	}
 	saved := v1alpha1.Report{State: v1alpha1.AgentSaved, Outcome: v1alpha1.OutcomeSucceeded, Digest: someDigest}
 	half := v1alpha1.Report{State: v1alpha1.AgentRunning, Jobs: v1alpha1.JobCounts{Total: 3, Active: 1, Succeeded: 2}}
 	deleted := func(w *world) { w.ensemble.DeletionTimestamp = ago(time.Second) }
@@ -105,6 +108,8 @@ func TestDecisions(t *testing.T) {
 		{"one whose results and events are saved goes", someSpec, []func(*world){running(saved), witnessed}, "remove m, Cleaning, Succeeded"},
 		{"one whose events cannot be saved goes", someSpec, []func(*world){running(saved), seeing(witnessJob{made: noon, failed: true})}, "remove m, Cleaning, Succeeded"},
 		{"one whose events take too long goes", someSpec, []func(*world){running(saved), seeing(witnessJob{made: noon.Add(-time.Hour)})}, "remove m, Cleaning, Succeeded"},
+		{"it is clean when its pods are gone too", someSpec, []func(*world){running(saved), lingering}, "Cleaning, Succeeded"},
+		{"deleted, it does not wait for pods to go", someSpec, []func(*world){running(saved), lingering, deleted}, "finalizer false, Cleaning, Succeeded"},
 		{"deleted, it waits for its events too", someSpec, []func(*world){running(saved), deleted}, "witness m, Cleaning, Succeeded"},
 		{"without a digest it is not saved", someSpec, []func(*world){running(v1alpha1.Report{State: v1alpha1.AgentSaved, Outcome: v1alpha1.OutcomeSucceeded})}, "Completed, Succeeded"},
 		{"one that ends before is a failure, and stays", someSpec, []func(*world){running(half), func(w *world) {
@@ -178,25 +183,5 @@ func TestDecisions(t *testing.T) {
 				t.Errorf("it looks again in %v", d.again)
 			}
 		})
-	}
-}
-
-func TestNamesOfMiniClustersFitAndDiffer(t *testing.T) {
-	t.Parallel()
-	w := worldOf(t, someSpec)
-	w.ensemble.Name = strings.Repeat("a-very-long.name-", 4)
-	seen := map[string]bool{}
-	for _, uid := range []types.UID{"1", "2"} {
-		for try := range 3 {
-			w.ensemble.UID = uid
-			name := clusterName(w.ensemble, &w.units[0], try)
-			if len(name) > nameLimit || strings.ContainsAny(name, "._") {
-				t.Errorf("got %q", name)
-			}
-			seen[name] = true
-		}
-	}
-	if len(seen) != 6 {
-		t.Errorf("three tries of two Ensembles of one name have %d names, want 6", len(seen))
 	}
 }

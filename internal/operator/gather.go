@@ -44,7 +44,8 @@ func (r *Reconciler) gather(ctx context.Context, e *v1alpha1.Ensemble) (*world, 
 	if err := r.missing(ctx, w); err != nil {
 		return nil, err
 	}
-	if len(w.seen) == 0 {
+	going := slices.ContainsFunc(e.Status.Members, func(m v1alpha1.MemberStatus) bool { return m.Made != nil && m.Gone == nil })
+	if len(w.seen) == 0 && !going {
 		return w, nil
 	}
 	var jobs batchv1.JobList
@@ -55,7 +56,11 @@ func (r *Reconciler) gather(ctx context.Context, e *v1alpha1.Ensemble) (*world, 
 	if err := r.Client.List(ctx, &pods, of...); err != nil {
 		return nil, fmt.Errorf("listing pods: %w", err)
 	}
+	w.linger(pods.Items)
 	for unit, o := range w.seen {
+		if o.lingering {
+			continue
+		}
 		if err := r.size(ctx, e.Namespace, &o); err != nil {
 			return nil, err
 		}
@@ -91,6 +96,30 @@ func (r *Reconciler) gather(ctx context.Context, e *v1alpha1.Ensemble) (*world, 
 		w.seen[unit] = o
 	}
 	return w, nil
+}
+
+// linger adds members whose MiniCluster is gone and whose pods are not, yet.
+func (w *world) linger(pods []corev1.Pod) {
+	for i := range w.ensemble.Status.Members {
+		m := &w.ensemble.Status.Members[i]
+		if m.Made == nil || m.Gone != nil || w.seen[m.Name].cluster != "" {
+			continue
+		}
+		o := observed{cluster: m.Cluster, made: m.Made.Time, lingering: true}
+		there := false
+		for i := range pods {
+			switch of := pods[i].Labels[minicluster.JobNameLabel]; of {
+			case m.Cluster:
+				o.size++
+				there = true
+			case witnessName(m.Cluster):
+				there = true
+			}
+		}
+		if there {
+			w.seen[m.Name] = o
+		}
+	}
 }
 
 // mostNodes is how many nodes of a member are looked at: those of one pool are alike.

@@ -145,7 +145,7 @@ func wholePath(t *testing.T, play func(context.Context, *kubetest.Cluster, kubet
 		}
 	}
 	events, err := os.ReadFile(filepath.Join(string(dir), archive.KubernetesDir, "events.jsonl"))
-	if err != nil || !strings.Contains(string(events), `"reason":"CompletedJobsFailed"`) {
+	if err != nil || !strings.Contains(string(events), `"reason":"JobsFailed"`) {
 		t.Errorf("the events are %s (%v)", events, err)
 	}
 }

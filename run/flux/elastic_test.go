@@ -5,6 +5,7 @@ package flux_test
 import (
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,27 +17,27 @@ import (
 	"github.com/converged-computing/ensemble/run/runtest"
 )
 
-// asks are the sizes that were asked for, with what had ended before.
+// asks are the sizes that were asked for.
 type asks struct {
 	mu    sync.Mutex
+	done  string // the file in which each task of the wide job leaves a line
 	sizes []int
-	ended []string // jobs
-	early []int    // sizes below 3 that were asked for before the wide job ended
+	early []int // sizes below 3 that were asked for before the wide job's tasks were over
 }
 
 func (a *asks) ask(n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.sizes = append(a.sizes, n)
-	if n < 3 && !slices.Contains(a.ended, "wide") {
+	if b, _ := os.ReadFile(a.done); n < 3 && strings.Count(string(b), "\n") < 3 {
 		a.early = append(a.early, n)
 	}
 }
 
 // resized gives nodes back while a job runs on them, and asks for one again.
 func resized(t *testing.T, uri string, resize func(nodes int)) {
-	var seen asks
 	dir := create(t)
+	seen := asks{done: dir.Path("done")}
 	x, err := fluxrun.NewElastic(t.Context(), dial(t, uri), fluxrun.Options{}, fluxrun.Sizing{Size: 3, Min: 1, Max: 3, Look: 20 * time.Millisecond, Ask: func(n int) {
 		seen.ask(n)
 		resize(n)
@@ -74,9 +75,6 @@ func resized(t *testing.T, uri string, resize func(nodes int)) {
 					if e.Status != ensemble.Succeeded {
 						t.Fatalf("%s ended as %s: %s", e.Job, e.Status, e.Reason)
 					}
-					seen.mu.Lock()
-					seen.ended = append(seen.ended, e.Job)
-					seen.mu.Unlock()
 				}
 				if e.Name == name && what(e) {
 					return
@@ -88,7 +86,7 @@ func resized(t *testing.T, uri string, resize func(nodes int)) {
 			}
 		}
 	}
-	submit("wide", 3, "sleep", "1")
+	submit("wide", 3, "sh", "-c", "sleep 1; echo >> "+seen.done)
 	until(ensemble.Start, func(ensemble.Event) bool { return true })
 	if err := x.Resize(-5); err != nil { // more than may go
 		t.Fatal(err)

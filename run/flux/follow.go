@@ -3,6 +3,7 @@
 package flux
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -38,6 +39,7 @@ type attempt struct {
 
 	id        flux.JobID // 0 until Flux told it
 	told      run.FluxJob
+	ranks     flux.IDSet // that it got
 	status    flux.WaitStatus
 	exception *flux.Exception // the first that ended it
 	cancel    bool            // as soon as the ID is known
@@ -108,7 +110,7 @@ func (a *attempt) take(e flux.JobEvent) {
 	case "alloc":
 		a.told.Alloc = at
 		if r, err := flux.ParseR(e.R); err == nil {
-			a.told.Cores = r.Cores()
+			a.told.Cores, a.ranks = r.Cores(), r.Ranks()
 			if hosts, err := r.Hosts(); err == nil {
 				a.told.Hosts = hosts.String()
 			}
@@ -140,12 +142,43 @@ func (a *attempt) verdict() (ensemble.Status, string) {
 		return ensemble.Cancelled, strings.TrimSuffix("cancelled: "+x.Note, ": ")
 	case x.Type == "timeout":
 		return ensemble.Timeout, fmt.Sprintf("the job took longer than %v", a.job.Policy.Timeout)
-	case x.Type == "node-failure":
-		return ensemble.Lost, x.String()
+	case nodeFailed(x):
+		return ensemble.Lost, x.Note
 	case !a.told.Finish.IsZero() && a.status != 0:
 		return ensemble.Failed, fmt.Sprintf("exit code %d: %v", a.status.ExitCode(), x)
 	default:
 		return ensemble.Failed, x.String()
+	}
+}
+
+// nodeFailed says whether an exception is about a broker or a job shell that went, and not
+// about the job: of the types and texts of Flux's job-exec (src/modules/job-exec).
+func nodeFailed(x *flux.Exception) bool {
+	return x.Type == "node-failure" || x.Type == "exec" && strings.HasPrefix(x.Note, "node failure on ")
+}
+
+// noticeLimit is how long Flux may take to notice that a broker is gone whose jobs it has
+// lost; it is a second or so.
+const noticeLimit = 20 * time.Second
+
+// noticed waits until Flux knows that a node is gone which lost an attempt: another attempt
+// would be sent there before, and be lost too.
+func (x *Executor) noticed(ctx context.Context, a *attempt) error {
+	ctx, cancel := context.WithTimeout(ctx, noticeLimit)
+	defer cancel()
+	for {
+		status, err := x.client.Resources(ctx)
+		if err == nil && a.ranks.Without(status.Online).Len() > 0 {
+			return nil
+		}
+		if err != nil && ctx.Err() == nil {
+			return lost(x.client, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil // it is back, or only its job shell went
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
 }
 

@@ -30,6 +30,9 @@ func (x *Executor) read(a *attempt) {
 	x.work.Go(func() {
 		defer func() { <-x.reading }()
 		exit, err := x.save(x.ctx, a)
+		if err == nil && a.exception != nil && nodeFailed(a.exception) {
+			err = x.noticed(x.ctx, a)
+		}
 		if err == nil {
 			err = run.WriteJSON(exitPath(a.dir), exit)
 		}

@@ -282,3 +282,47 @@ func TestARunGoesOnWithTheSameBrokerWhoseConnectionBroke(t *testing.T) {
 		t.Errorf("%v: jobs were tried again that were running", exits)
 	}
 }
+
+func TestAJobWhoseNodeDiesRunsAgainWhenThereAreNodesForIt(t *testing.T) {
+	t.Parallel()
+	b := fluxtest.Start(t, fluxtest.Options{Nodes: 2, Cores: 1, Run: fluxtest.Exec})
+	dir := create(t)
+	x := executor(t, b.URI(), "", fluxrun.Options{})
+	job := runtest.Job("wide", "sh", "-c", "echo begun >> "+dir.Path("begun")+"; until test -e "+dir.Path("go")+"; do sleep 0.05; done")
+	job.Shape.Nodes, job.Shape.Tasks = 2, 2
+	ended := make(chan error, 1)
+	go func() {
+		s, err := (&run.Driver{Dir: dir, Executor: x}).Run(t.Context(), func(yield func(*ensemble.Job, error) bool) { yield(job, nil) })
+		if err == nil && s.Status[ensemble.Succeeded] != 1 {
+			err = fmt.Errorf("got %v, want a success", s.Status)
+		}
+		ended <- err
+	}()
+	begunSome(t, dir, 2)
+	b.KillLast(3)
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(dir.Attempt("wide", 2)); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("there is no other attempt")
+		}
+	}
+	write(t, dir.Path("go"))
+	b.Resize(2)
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("the run does not end")
+	}
+	var first run.Exit
+	if err := run.ReadJSON(filepath.Join(dir.Attempt("wide", 1), run.ExitFile), &first); err != nil || first.Status != ensemble.Lost || !strings.HasPrefix(first.Reason, "node failure on ") {
+		t.Errorf("the first attempt is %s: %s, %v; want it lost by a node failure", first.Status, first.Reason, err)
+	}
+	if _, err := os.Stat(dir.Attempt("wide", 3)); err == nil {
+		t.Error("the second attempt was lost too")
+	}
+}
