@@ -3,7 +3,9 @@
 # make demo    installs what it needs, runs a small study, shows table and page
 # make test    installs what it needs, runs every test
 # make bench   measures what is claimed to be fast
-# make e2e     does both on a bare Debian 12, and tests the profiles on 13 (as root, with debootstrap)
+# make e2e     tests on a Kubernetes with a real node and real MiniClusters, where test/e2e/node finds
+#              what it needs for these; does the demo and the tests on a bare Debian 12, and tests
+#              the profiles on 13 (as root, with debootstrap)
 # make kube    builds the API server and the registry that tests run, once, into the user's cache
 # make images  builds the images of the operator and the agent with buildah; see hack/images
 # make mpi     builds the MPI profiling library for each MPI that is installed
@@ -57,6 +59,7 @@ bench: build
 
 e2e:
 	hack/images
+	test/e2e/node
 	test/e2e/fresh 'make demo'
 	test/e2e/fresh 'make test'
 	SUITE=trixie test/e2e/fresh 'make test-deps && go test ./mpi/... ./measure/mpi && go test -run Profile ./run/local'

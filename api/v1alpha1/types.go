@@ -174,6 +174,9 @@ type MemberStatus struct {
 	Image    string   `json:"image,omitempty"`
 	Variants []string `json:"variants,omitempty"`
 	Cluster  string   `json:"cluster,omitempty"`
+	// ImageDigest is that of the image as nodes have it, sha256:…, which a tag does not
+	// tell.
+	ImageDigest string `json:"imageDigest,omitempty"`
 	// Nodes is how many it has.
 	Nodes int         `json:"nodes,omitempty"`
 	State MemberState `json:"state,omitempty"`

@@ -97,6 +97,7 @@ type agent struct {
 	cluster Cluster
 	unit    v1alpha1.Unit
 	report  *reporter
+	image   string // of the applications, with its digest where that is known
 	client  *flux.Client
 	dir     run.Dir
 	ens     *spec.Ensemble
@@ -319,12 +320,35 @@ func (a *agent) prepare(ctx context.Context, e *v1alpha1.Ensemble) (*session.Ses
 		return nil, fmt.Errorf("the Ensemble has no member %q", a.Unit)
 	}
 	a.unit = units[i]
+	a.image = a.pinned(ctx, a.unit.Image)
 	a.ens.Spec.Groups = slices.DeleteFunc(a.ens.Spec.Groups, func(g spec.Group) bool { return !a.unit.Runs(g.Name, g.Variant) })
 	return session.Prepare(ctx, a.ens, e.Annotations[v1alpha1.EnvironmentAnnotation], a.inImage)
 }
 
 // inImage says which image a job is in.
-func (a *agent) inImage(j *ensemble.Job) { j.Launch.Image = a.unit.Image }
+func (a *agent) inImage(j *ensemble.Job) { j.Launch.Image = a.image }
+
+// pinned adds its digest to the name of an image, once the operator has read it off the
+// pods. It is not waited for for long: a record without it is better than none.
+func (a *agent) pinned(ctx context.Context, image string) string {
+	if image == "" || strings.Contains(image, "@") {
+		return image
+	}
+	for range 10 {
+		if e, err := a.cluster.Get(ctx); err == nil {
+			if m := e.Status.Member(a.Unit); m != nil && m.ImageDigest != "" {
+				return image + "@" + m.ImageDigest
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return image
+		case <-time.After(a.Look / 5):
+		}
+	}
+	a.Log.Warn("the operator does not tell the digest of the image", "image", image)
+	return image
+}
 
 // jobs are those of the study that run here.
 func (a *agent) jobs(s *session.Session) iter.Seq2[*ensemble.Job, error] {

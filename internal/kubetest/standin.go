@@ -52,6 +52,9 @@ type StandIn struct {
 // ErrRestart is what an agent ends with that was killed.
 var ErrRestart = errors.New("restart")
 
+// ImageID is that of the applications' images.
+const ImageID = "registry.example.org/app@sha256:5ee5ee5ee5ee5ee5ee5ee5ee5ee5ee5ee5ee5ee5ee5ee5ee5ee5ee5ee5ee5ee5"
+
 // Pod is where an agent is.
 type Pod struct {
 	Cluster string
@@ -170,6 +173,7 @@ func (s *StandIn) pod(ctx context.Context, cluster string, spec *minicluster.Spe
 	phase, conditions, statuses := corev1.PodRunning, []corev1.PodCondition(nil), []corev1.ContainerStatus(nil)
 	switch trouble {
 	case "":
+		statuses = []corev1.ContainerStatus{{Name: p.Spec.Containers[0].Name, Image: p.Spec.Containers[0].Image, Ready: true, ImageID: ImageID}}
 	case corev1.PodReasonUnschedulable:
 		phase = corev1.PodPending
 		conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: trouble, Message: "0/3 nodes are available", LastTransitionTime: metav1.Now()}}

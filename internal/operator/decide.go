@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/converged-computing/ensemble/api/v1alpha1"
@@ -59,6 +60,9 @@ type observed struct {
 	trouble *trouble
 	// hardware is what its nodes are, where all its pods have one.
 	hardware []v1alpha1.NodeKind
+	// images are the digests that its pods have of the application's image: one, unless
+	// the tag was moved.
+	images []string
 	// witness is the Job that saves what Kubernetes tells; nil is none yet.
 	witness *witnessJob
 }
@@ -176,6 +180,7 @@ func (d *decision) members(w *world) {
 		if len(o.hardware) > 0 {
 			m.Hardware = o.hardware
 		}
+		d.image(m, o.images)
 		if o.cluster != "" && m.Made == nil { // it was made, and then the status could not be written
 			made := metav1.NewTime(o.made)
 			m.Cluster, m.Made, m.Tries = o.cluster, &made, m.Tries+1
@@ -214,6 +219,17 @@ func (d *decision) members(w *world) {
 		default:
 			m.State, m.Message = v1alpha1.MemberProvisioning, ""
 		}
+	}
+}
+
+// image notes what the nodes have of a member's image, and says so where they differ.
+func (d *decision) image(m *v1alpha1.MemberStatus, images []string) {
+	if m.ImageDigest != "" || len(images) == 0 {
+		return
+	}
+	m.ImageDigest = images[0]
+	if len(images) > 1 {
+		d.events = append(d.events, event{true, "ImagesDiffer", fmt.Sprintf("%s: nodes have different images of the name %s: %s; name it with a digest", m.Name, m.Image, strings.Join(images, ", "))})
 	}
 }
 

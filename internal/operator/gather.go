@@ -72,7 +72,7 @@ func (r *Reconciler) gather(ctx context.Context, e *v1alpha1.Ensemble) (*world, 
 				o.witness = &witnessJob{j.CreationTimestamp.Time, endOf(j) == string(batchv1.JobFailed)}
 			}
 		}
-		nodes, placed := map[string]bool{}, 0
+		nodes, placed, pulled := map[string]bool{}, 0, 0
 		for i := range pods.Items {
 			p := &pods.Items[i]
 			if p.Labels[minicluster.JobNameLabel] != o.cluster || p.DeletionTimestamp != nil {
@@ -82,10 +82,20 @@ func (r *Reconciler) gather(ctx context.Context, e *v1alpha1.Ensemble) (*world, 
 				nodes[p.Spec.NodeName] = true
 				placed++
 			}
+			if digest := imageOf(p); digest != "" {
+				pulled++
+				if !slices.Contains(o.images, digest) {
+					o.images = append(o.images, digest)
+				}
+			}
 			if t := troubleOf(p); t != nil && (o.trouble == nil || t.since.Before(o.trouble.since)) {
 				o.trouble = t
 			}
 		}
+		if pulled < o.size {
+			o.images = nil // not of all yet
+		}
+		slices.Sort(o.images)
 		if m := e.Status.Member(unit); m != nil && len(m.Hardware) == 0 && placed > 0 && placed >= o.size {
 			kinds, err := r.hardware(ctx, nodes)
 			if err != nil {
@@ -196,6 +206,16 @@ func (r *Reconciler) size(ctx context.Context, namespace string, o *observed) er
 	n, _, err := unstructured.NestedInt64(c.Object, "spec", "size")
 	o.size = int(n)
 	return err
+}
+
+// imageOf is the digest of the application's image that a pod runs; "" is not known.
+func imageOf(p *corev1.Pod) string {
+	for _, s := range p.Status.ContainerStatuses {
+		if _, digest, ok := strings.Cut(s.ImageID, "@"); ok && s.Name == p.Spec.Containers[0].Name {
+			return digest
+		}
+	}
+	return ""
 }
 
 // endOf says whether a Job is over.

@@ -120,8 +120,8 @@ func wholePath(t *testing.T, play func(context.Context, *kubetest.Cluster, kubet
 		if want := map[string]string{"good": "hello from here\n", "bad": ""}[r.Group]; err != nil || string(out) != want {
 			t.Errorf("the job %s of %s printed %q (%v)", r.Job, r.Group, out, err)
 		}
-		if r.Image != "app" {
-			t.Errorf("the record names the image %q, want app", r.Image)
+		if _, digest, _ := strings.Cut(kubetest.ImageID, "@"); r.Image != "app@"+digest {
+			t.Errorf("the record names the image %q, want app@%s", r.Image, digest)
 		}
 	}
 	store, err := image.Open(filepath.Join(t.TempDir(), "store"))
