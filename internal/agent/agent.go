@@ -127,6 +127,7 @@ func (a *agent) drive(ctx context.Context) error {
 	}
 	defer a.client.Close()
 	outcome, message := a.carryOut(ctx, e)
+	a.Log.Info("the run is over", "outcome", outcome, "message", message)
 	a.report.set(func(r *v1alpha1.Report) {
 		r.State, r.Outcome, r.Message = v1alpha1.AgentSaving, outcome, message
 	})
@@ -190,6 +191,7 @@ func (a *agent) connect(ctx context.Context) error {
 		if err == nil {
 			if err = c.Ready(ctx); err == nil {
 				a.client = c
+				a.Log.Info("Flux is ready")
 				return nil
 			}
 			c.Close()
@@ -240,6 +242,7 @@ func (a *agent) carryOut(ctx context.Context, e *v1alpha1.Ensemble) (v1alpha1.Ou
 	// Before the first job: who deletes the Ensemble now has to wait for its results.
 	a.report.set(func(r *v1alpha1.Report) { r.State = v1alpha1.AgentRunning })
 	a.report.flush(ctx)
+	a.Log.Info("the run begins", "unit", a.Unit, "image", a.image, "cores", x.Cores(), "directory", path)
 	running, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	go a.watch(running, end)

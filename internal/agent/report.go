@@ -181,6 +181,9 @@ func (c *counter) Event(job *ensemble.Job, e ensemble.Event, s run.Standing) {
 	if job != nil && e.Group == "" {
 		e.Group = job.Group
 	}
+	if e.Name == ensemble.Finish && e.Status != ensemble.Succeeded {
+		c.report.log.Warn("a job ended without success", "job", e.Job, "attempt", e.Attempt, "group", e.Group, "status", e.Status, "reason", e.Reason, "again", s.Again)
+	}
 	if c.take(e) {
 		c.tell(s.Jobs)
 	}

@@ -39,6 +39,7 @@ func (a *agent) save(ctx context.Context, e *v1alpha1.Ensemble) error {
 			a.report.set(func(r *v1alpha1.Report) {
 				r.State, r.Digest, r.Reference = v1alpha1.AgentSaved, digest, ref
 			})
+			a.Log.Info("the results are saved", "reference", ref, "digest", digest)
 			return nil
 		}
 		a.Log.Error("saving the results", "error", err)

@@ -178,7 +178,7 @@ machine lacks something; 4 a service or the storage failed; 130 interrupted.`,
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(
 		newApps(e), newDoctor(e), newParse(e), newPlan(e), newRun(e), newStatus(e),
-		newRecords(e), newReport(e), newPattern(e), newPush(e), newPull(e), newCancel(e), newConvert(e), newContainers(e), newSchema(e), newSupervise(), newEnter(),
+		newRecords(e), newReport(e), newPattern(e), newPush(e), newPull(e), newLogs(e), newCancel(e), newConvert(e), newContainers(e), newSchema(e), newSupervise(), newEnter(),
 	)
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

@@ -7,6 +7,7 @@
 //	c, err := ensembles.Dial(context, namespace)
 //	e, err := c.Create(ctx, ensemble)
 //	e, err = c.Get(ctx, name)
+//	err = c.Logs(ctx, e, ensembles.LogOptions{}, func(l ensembles.Line) { … })
 //	err = c.Annotate(ctx, name, v1alpha1.CancelAnnotation, "enough seen")
 package ensembles
 
@@ -24,6 +25,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
+	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
@@ -46,6 +49,7 @@ type Client struct {
 	// Where names the cluster and the namespace.
 	Where     string
 	ensembles dynamic.ResourceInterface
+	pods      corev1.PodInterface
 	namespace string
 }
 
@@ -63,11 +67,19 @@ func Dial(context, namespace string) (*Client, error) {
 			return nil, err
 		}
 	}
+	return open(config, namespace)
+}
+
+func open(config *rest.Config, namespace string) (*Client, error) {
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, err
 	}
-	return &Client{Where: fmt.Sprintf("%s, namespace %s", config.Host, namespace), namespace: namespace,
+	core, err := corev1.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{Where: fmt.Sprintf("%s, namespace %s", config.Host, namespace), namespace: namespace, pods: core.Pods(namespace),
 		ensembles: client.Resource(v1alpha1.GroupVersion.WithResource("ensembles")).Namespace(namespace)}, nil
 }
 
