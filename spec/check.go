@@ -124,6 +124,7 @@ func (s *StudySpec) check(at Path) (faults []Fault) {
 			add(at.Key("environments").Index(i).Key("name"), "the environment %q is given twice", e.Name)
 		}
 		environments[e.Name] = true
+		faults = append(faults, e.check(at.Key("environments").Index(i))...)
 	}
 	faults = append(faults, s.Repetitions.check(at.Key("repetitions"))...)
 	faults = append(faults, s.Run.check(at.Key("run"))...)
@@ -193,8 +194,18 @@ func (w *Sweep) check(at Path) (faults []Fault) {
 	return faults
 }
 
-// Check lists the faults that the schema cannot express: there is none.
-func (e *Environment) Check() []Fault { return nil }
+// Check lists the faults that the schema cannot express.
+func (e *Environment) Check() []Fault { return e.Spec.check("spec") }
+
+// check lists the faults of how an environment is reached.
+func (e *EnvironmentSpec) check(at Path) (faults []Fault) {
+	for _, f := range []struct{ key, value, on string }{{"uri", e.URI, "flux"}, {"context", e.Context, "kubernetes"}, {"namespace", e.Namespace, "kubernetes"}} {
+		if f.value != "" && e.On != f.on {
+			faults = append(faults, Faultf(at.Key(f.key), "%s goes with on: %s", f.key, f.on))
+		}
+	}
+	return faults
+}
 
 // check lists the faults of an application's output rules.
 func (o *Output) check(at Path) (faults []Fault) {

@@ -22,6 +22,15 @@ type EnvironmentSpec struct {
 	Network string `json:"network,omitempty"`
 	// Kubernetes is the flavour of Kubernetes, where there is one.
 	Kubernetes string `json:"kubernetes,omitempty"`
+	// On is how runs get there: local is this machine, flux the Flux instance at URI or
+	// around the command, kubernetes the cluster of Context and Namespace. Where every
+	// environment of a study says it, one command runs the study in each.
+	On string `json:"on,omitempty" jsonschema:"enum=local,enum=flux,enum=kubernetes"`
+	// URI is that of a Flux instance, as flux uri gives it.
+	URI string `json:"uri,omitempty"`
+	// Context and Namespace are those of kubeconfig; the defaults are its own.
+	Context   string `json:"context,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
 	// Labels are further key-value pairs that records carry along.
 	Labels map[string]string `json:"labels,omitempty"`
 	// Nodes is how many nodes there are.

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,7 +95,7 @@ func dialFlux(ctx context.Context, r *prepared) (*flux.Client, error) {
 			return c, nil
 		}
 	}
-	uri := os.Getenv(flux.URIEnv)
+	uri := cmp.Or(r.uri, os.Getenv(flux.URIEnv))
 	if uri == "" {
 		return nil, startFlux()
 	}
@@ -104,7 +105,7 @@ func dialFlux(ctx context.Context, r *prepared) (*flux.Client, error) {
 		return nil, &codeError{exitMachine, err}
 	}
 	if err != nil {
-		return nil, &run.MemberError{Member: fmt.Sprintf("the Flux instance that %s names, %s", flux.URIEnv, uri), Err: err}
+		return nil, &run.MemberError{Member: "the Flux instance at " + uri, Err: err}
 	}
 	return c, nil
 }

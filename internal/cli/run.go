@@ -27,6 +27,7 @@ import (
 // runOptions are the flags of run.
 type runOptions struct {
 	on, dir, environment string
+	uri                  string // of the Flux instance that the environment is
 	resume, dryRun       bool
 	sim                  simFlags
 	kube                 kubeFlags
@@ -45,6 +46,9 @@ resolved input, the journal, what each job printed. A run that was cut off, by
 Ctrl-C, a crash or kill -9, goes on with --resume: what is finished is neither
 lost nor repeated. --resume needs no FILE, since the directory has it.
 
+A study that names several environments and says with "on" how each is reached is run
+in each, one after another, in runs/NAME/ENVIRONMENT.
+
 --on sim rehearses: nothing is executed, time is virtual, and everything else is as
 in a run. How long jobs take comes from --times, from commands such as sleep 5, from
 earlier runs (--from), or from the patterns of these.
@@ -54,11 +58,22 @@ when a trial failed; its record says why.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			finish()
+			if c.Flags().Changed("on") {
+				return e.run(c.Context(), args, o)
+			}
+			name, all, err := e.environments(c.Context(), args, o)
+			if err != nil {
+				return err
+			}
+			if o.environment == "" && everywhere(all) {
+				return e.runInEach(c.Context(), o, name, all)
+			}
+			o.reach(all)
 			return e.run(c.Context(), args, o)
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.on, "on", "local", "where to run: local, flux, in the Flux instance around or one that is started, kubernetes, as an Ensemble of a cluster, or sim, which only simulates")
+	f.StringVar(&o.on, "on", "local", "where to run, unless the environment says it: local, flux, in the Flux instance around or one that is started, kubernetes, as an Ensemble of a cluster, or sim, which only simulates")
 	f.StringVar(&o.dir, "dir", "", "the run directory (default runs/NAME)")
 	f.StringVar(&o.environment, "environment", "", "the `NAME` of the environment that this is, where the study names several")
 	f.BoolVar(&o.resume, "resume", false, "go on with the run in the directory")
@@ -121,6 +136,7 @@ type prepared struct {
 	ensemble    *spec.Ensemble
 	locate      func(error) error // puts places of the file on faults of the plan
 	environment string
+	uri         string  // of the Flux instance that it is
 	path        string  // of the run directory
 	dir         run.Dir // empty until it is made
 	*session.Session
@@ -134,7 +150,7 @@ type prepared struct {
 // open resolves the input of a run: a file, or the directory of a run that goes
 // on.
 func (e *env) open(ctx context.Context, args []string, o runOptions) (*prepared, error) {
-	r := &prepared{path: o.dir, environment: o.environment, locate: func(err error) error { return err }}
+	r := &prepared{path: o.dir, environment: o.environment, uri: o.uri, locate: func(err error) error { return err }}
 	var given *spec.Ensemble
 	if len(args) > 0 {
 		var err error
@@ -176,7 +192,7 @@ func (r *prepared) choose() error {
 	case r.environment == "" && len(names) == 1:
 		r.environment = names[0]
 	case r.environment == "" && len(names) > 1:
-		return input(fmt.Errorf("the study names several environments and a run is in one of them: give --environment %s", spec.OneOf(names)))
+		return input(fmt.Errorf("the study names several environments and a run is in one of them: give --environment %s, or have each say with on how it is reached", spec.OneOf(names)))
 	case r.environment != "" && !slices.Contains(names, r.environment):
 		return input(errors.New(spec.Unknown("environment", r.environment, names)))
 	}
