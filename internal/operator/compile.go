@@ -184,7 +184,7 @@ func savingOf(e *v1alpha1.Ensemble, s *spec.Ensemble, unit string) saving {
 func witnessOf(e *v1alpha1.Ensemble, s *spec.Ensemble, u *v1alpha1.Unit, c *unstructured.Unstructured, image string) *batchv1.Job {
 	to, yes, no, none := savingOf(e, s, u.Name), true, false, int64(65532)
 	all := map[string]string{v1alpha1.EnsembleLabel: string(e.UID), v1alpha1.MemberLabel: u.Name, v1alpha1.WitnessLabel: c.GetName()}
-	run := corev1.Container{Name: "witness", Image: image, Args: []string{"witness"},
+	run := corev1.Container{Name: "witness", Image: image, Args: []string{"witness"}, TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes, Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}},
 		VolumeMounts:    []corev1.VolumeMount{{Name: "tmp", MountPath: "/tmp"}}}
 	for _, name := range slices.Sorted(maps.Keys(to.env)) {

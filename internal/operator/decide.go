@@ -71,6 +71,7 @@ type observed struct {
 type witnessJob struct {
 	made   time.Time
 	failed bool
+	said   string // at the end of a pod that failed
 }
 
 // trouble is why pods do not start.
@@ -249,7 +250,13 @@ func (d *decision) witnessed(w *world, u *v1alpha1.Unit, m *v1alpha1.MemberStatu
 		d.sooner(left)
 		return false
 	}
-	m.Message = "what Kubernetes tells of it could not be saved: see the pods of the Job " + witnessName(o.cluster)
+	why := o.witness.said
+	if why == "" && o.witness.failed {
+		why = "the Job " + witnessName(o.cluster) + " failed"
+	} else if why == "" {
+		why = fmt.Sprintf("it took longer than %v", witnessPatience)
+	}
+	m.Message = "what Kubernetes tells of it could not be saved: " + why
 	return true
 }
 

@@ -54,6 +54,11 @@ func (d decision) outline() string {
 	if c := meta.FindStatusCondition(d.status.Conditions, v1alpha1.Completed); c != nil && c.Status == metav1.ConditionTrue {
 		s = append(s, c.Reason)
 	}
+	for _, m := range d.status.Members {
+		if _, words, ok := strings.Cut(m.Message, "could not be saved: "); ok && m.State == v1alpha1.MemberSaved {
+			s = append(s, words)
+		}
+	}
 	return strings.Join(s, ", ")
 }
 
@@ -106,8 +111,9 @@ func TestDecisions(t *testing.T) {
 		{"of one whose results are saved the events are", someSpec, []func(*world){running(saved)}, "witness m, Cleaning, Succeeded"},
 		{"it waits for them", someSpec, []func(*world){running(saved), seeing(witnessJob{made: noon})}, "Cleaning, Succeeded"},
 		{"one whose results and events are saved goes", someSpec, []func(*world){running(saved), witnessed}, "remove m, Cleaning, Succeeded"},
-		{"one whose events cannot be saved goes", someSpec, []func(*world){running(saved), seeing(witnessJob{made: noon, failed: true})}, "remove m, Cleaning, Succeeded"},
-		{"one whose events take too long goes", someSpec, []func(*world){running(saved), seeing(witnessJob{made: noon.Add(-time.Hour)})}, "remove m, Cleaning, Succeeded"},
+		{"one whose events cannot be saved goes", someSpec, []func(*world){running(saved), seeing(witnessJob{made: noon, failed: true})}, "remove m, Cleaning, Succeeded, the Job c-witness failed"},
+		{"and the status has its last words", someSpec, []func(*world){running(saved), seeing(witnessJob{made: noon, failed: true, said: "no room in the registry"})}, "remove m, Cleaning, Succeeded, no room in the registry"},
+		{"one whose events take too long goes", someSpec, []func(*world){running(saved), seeing(witnessJob{made: noon.Add(-time.Hour)})}, "remove m, Cleaning, Succeeded, it took longer than 10m0s"},
 		{"it is clean when its pods are gone too", someSpec, []func(*world){running(saved), lingering}, "Cleaning, Succeeded"},
 		{"deleted, it does not wait for pods to go", someSpec, []func(*world){running(saved), lingering, deleted}, "finalizer false, Cleaning, Succeeded"},
 		{"deleted, it waits for its events too", someSpec, []func(*world){running(saved), deleted}, "witness m, Cleaning, Succeeded"},

@@ -69,12 +69,15 @@ func (r *Reconciler) gather(ctx context.Context, e *v1alpha1.Ensemble) (*world, 
 			case j.Name == o.cluster:
 				o.ended = endOf(j)
 			case j.Labels[v1alpha1.WitnessLabel] == o.cluster:
-				o.witness = &witnessJob{j.CreationTimestamp.Time, endOf(j) == string(batchv1.JobFailed)}
+				o.witness = &witnessJob{made: j.CreationTimestamp.Time, failed: endOf(j) == string(batchv1.JobFailed)}
 			}
 		}
 		nodes, placed, pulled := map[string]bool{}, 0, 0
 		for i := range pods.Items {
 			p := &pods.Items[i]
+			if o.witness != nil && p.Labels[minicluster.JobNameLabel] == witnessName(o.cluster) {
+				o.witness.said = cmp.Or(lastWords(p), o.witness.said)
+			}
 			if p.Labels[minicluster.JobNameLabel] != o.cluster || p.DeletionTimestamp != nil {
 				continue
 			}
@@ -213,6 +216,18 @@ func imageOf(p *corev1.Pod) string {
 	for _, s := range p.Status.ContainerStatuses {
 		if _, digest, ok := strings.Cut(s.ImageID, "@"); ok && s.Name == p.Spec.Containers[0].Name {
 			return digest
+		}
+	}
+	return ""
+}
+
+// lastWords are what a pod's container ended with, where it failed.
+func lastWords(p *corev1.Pod) string {
+	for _, s := range p.Status.ContainerStatuses {
+		for _, end := range []*corev1.ContainerStateTerminated{s.State.Terminated, s.LastTerminationState.Terminated} {
+			if end != nil && end.ExitCode != 0 {
+				return strings.TrimSpace(end.Message)
+			}
 		}
 	}
 	return ""

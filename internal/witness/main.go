@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 )
@@ -20,6 +21,7 @@ func Main() int {
 	defer stop()
 	if err := start(ctx); err != nil {
 		log.Error("saving what Kubernetes tells", "error", err)
+		_ = os.WriteFile(corev1.TerminationMessagePathDefault, []byte(err.Error()), 0o644) // for the operator; the log has it too
 		return 1
 	}
 	return 0
