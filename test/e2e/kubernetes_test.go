@@ -41,6 +41,12 @@ func TestOnRealNodes(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until},
+		Condition: func(name string) (bool, error) {
+			if name != "local" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return os.Getenv("E2E_LOCAL") != "", nil // the nodes are this machine
+		},
 		Setup: func(e *testscript.Env) error {
 			for _, w := range wanted {
 				e.Setenv(w.name, os.Getenv(w.name))
