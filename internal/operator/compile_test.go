@@ -11,6 +11,7 @@ import (
 	"github.com/converged-computing/ensemble/minicluster"
 	"github.com/converged-computing/ensemble/spec"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -85,5 +86,18 @@ func TestNamesOfMiniClustersFitAndDiffer(t *testing.T) {
 	}
 	if len(seen) != 6 {
 		t.Errorf("three tries of two Ensembles of one name have %d names, want 6", len(seen))
+	}
+}
+
+func TestWithoutTheFluxOperatorItIsNotReady(t *testing.T) {
+	t.Parallel()
+	mapper := meta.NewDefaultRESTMapper(nil)
+	ready := knows(mapper)
+	if err := ready(nil); err == nil || !strings.Contains(err.Error(), "install the Flux Operator") {
+		t.Errorf("got %v, want what is missing", err)
+	}
+	mapper.Add(minicluster.GroupVersionKind, meta.RESTScopeNamespace)
+	if err := ready(nil); err != nil {
+		t.Errorf("with MiniClusters: %v", err)
 	}
 }

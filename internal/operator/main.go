@@ -9,16 +9,19 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/converged-computing/ensemble/api/v1alpha1"
+	"github.com/converged-computing/ensemble/minicluster"
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	k8slabels "k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
@@ -142,8 +145,24 @@ func NewManager(config *rest.Config, o Options) (ctrl.Manager, error) {
 			return nil, err
 		}
 	}
-	if err := errors.Join(m.AddHealthzCheck("ping", healthz.Ping), m.AddReadyzCheck("ping", healthz.Ping)); err != nil {
+	if err := errors.Join(m.AddHealthzCheck("ping", healthz.Ping), m.AddReadyzCheck("miniclusters", knows(m.GetRESTMapper()))); err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// knows says whether the cluster knows MiniClusters: without the Flux Operator this one is
+// not ready, and its log says why.
+func knows(mapper meta.RESTMapper) healthz.Checker {
+	kind := minicluster.GroupVersionKind
+	return func(*http.Request) error {
+		_, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		if meta.IsNoMatchError(err) {
+			err = fmt.Errorf("the cluster does not know MiniClusters (%s): install the Flux Operator; until then no Ensemble is looked at", kind.GroupVersion())
+		}
+		if err != nil {
+			log.Log.Error(err, "not ready")
+		}
+		return err
+	}
 }
