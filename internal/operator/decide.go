@@ -422,6 +422,22 @@ func (d *decision) expire(w *world) {
 	d.deleteSelf = r.Ensemble && len(d.remove) == 0
 }
 
+// meaning is what an event says whose condition has nothing to add to its reason.
+var meaning = map[string]string{
+	"Accepted":     "the spec can be carried out",
+	"Provisioning": "waits for its nodes",
+	"Provisioned":  "all members have their nodes",
+	"Running":      "jobs run",
+	"NotRunning":   "no jobs run",
+	"Succeeded":    "all jobs succeeded",
+	"Saving":       "the results are being saved",
+	"Verified":     "all bundles are where they should be, and verified",
+	"Cleaning":     "what is not needed any more is deleted",
+	"CleanedUp":    "only the Ensemble is left",
+	"Retained":     "the MiniClusters stay, as the spec says",
+	"NotSaved":     "the MiniClusters stay: their results are not saved",
+}
+
 // tell makes events of conditions that changed, and notes since when the phase is.
 func (d *decision) tell(w *world) {
 	if d.status.Phase != w.ensemble.Status.Phase {
@@ -438,6 +454,6 @@ func (d *decision) tell(w *world) {
 		}
 		bad := c.Type == v1alpha1.Accepted && c.Status == metav1.ConditionFalse || c.Type == v1alpha1.Completed && c.Status == metav1.ConditionTrue && c.Reason != string(v1alpha1.OutcomeSucceeded) ||
 			c.Type == v1alpha1.Provisioned && c.Status == metav1.ConditionFalse && c.Reason != "Provisioning"
-		d.events = append(d.events, event{bad, c.Reason, cmp.Or(c.Message, c.Type+" is "+string(c.Status))})
+		d.events = append(d.events, event{bad, c.Reason, cmp.Or(c.Message, meaning[c.Reason], c.Type+" is "+string(c.Status))})
 	}
 }
