@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -384,7 +385,7 @@ func (a *agent) watch(ctx context.Context, end context.CancelCauseFunc) {
 			continue
 		}
 		why, cancel := e.Annotations[v1alpha1.CancelAnnotation]
-		limit := time.Duration(a.ens.Spec.Deadline)
+		limit := deadline(e)
 		switch {
 		case e.DeletionTimestamp != nil:
 			end(errDeleted)
@@ -396,6 +397,15 @@ func (a *agent) watch(ctx context.Context, end context.CancelCauseFunc) {
 			end(errDeadline)
 		}
 	}
+}
+
+// deadline is how long all may take, as the Ensemble says it now.
+func deadline(e *v1alpha1.Ensemble) time.Duration {
+	var now struct{ Deadline spec.Duration }
+	if json.Unmarshal(e.Spec, &now) != nil {
+		return 0 // the API server took it: it is no duration that is wrong
+	}
+	return time.Duration(now.Deadline)
 }
 
 // finish shuts Flux down.

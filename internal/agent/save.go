@@ -98,5 +98,5 @@ func Tag(e *v1alpha1.Ensemble, unit string) string {
 	}
 	const most = 128 // of a tag
 	tag := fmt.Sprintf("%s-%s-%s", e.Name, uid, unit)
-	return tag[max(0, len(tag)-most):]
+	return strings.TrimLeft(tag[max(0, len(tag)-most):], "-.") // with neither of which one begins
 }

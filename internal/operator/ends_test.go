@@ -105,6 +105,20 @@ func TestADeadlineEndsARunInTimeToSaveIt(t *testing.T) {
 	}
 }
 
+func TestADeadlineThatIsSetWhileItRunsEndsIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, realAgent(t, nil))
+	b.apply(t, "sooner", sleeping(newRegistry(t), `, "deadline": "2h"`))
+	e := b.waitRunning(t, "sooner")
+	if err := b.Client.Patch(t.Context(), e, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"deadline":"1s"}}`))); err != nil {
+		t.Fatal(err)
+	}
+	e = b.wait(t, "sooner", v1alpha1.Completed, metav1.ConditionTrue, string(v1alpha1.OutcomeDeadlineExceeded))
+	if _, records := bundle(t, e.Status.Member("m")); len(records) != 2 {
+		t.Errorf("there are %d records, want 2", len(records))
+	}
+}
+
 func TestADeletedEnsembleIsSavedBeforeItGoes(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, realAgent(t, nil))
