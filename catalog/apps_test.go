@@ -315,7 +315,7 @@ func roles(app *spec.Application) (names []string) {
 
 func TestInstalledApplicationsRun(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs real applications")
+		t.Skip("runs real applications: left out by -short")
 	}
 	c := load(t)
 	for _, p := range packaged {

@@ -132,7 +132,7 @@ func benchJobs(b *testing.B, uri string, n int) {
 // or more.
 func BenchmarkBesideFluxSubmit(b *testing.B) {
 	if testing.Short() {
-		b.Skip("it takes minutes")
+		b.Skip("it takes minutes: left out by -short")
 	}
 	const n = 1000
 	var ours, theirs time.Duration
@@ -218,7 +218,7 @@ func BenchmarkMany(b *testing.B) {
 	})
 	b.Run("real", func(b *testing.B) {
 		if testing.Short() {
-			b.Skip("it takes minutes")
+			b.Skip("it takes minutes: left out by -short")
 		}
 		benchMany(b, real(b))
 	})

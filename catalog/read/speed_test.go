@@ -197,7 +197,7 @@ func benchmark(b *testing.B, app, head, body, tail string, good bool) {
 // counts, for shared machines stall, and half of the promise fails the test.
 func TestSpeed(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes a second")
+		t.Skip("takes a second: left out by -short")
 	}
 	const size = 64 << 20
 	r := reader(t, "lammps")
@@ -230,7 +230,7 @@ func processor(t testing.TB) float64 {
 // heap while it goes on.
 func TestMemory(t *testing.T) {
 	if testing.Short() {
-		t.Skip("reads half a gigabyte")
+		t.Skip("reads half a gigabyte: left out by -short")
 	}
 	const most = 24 << 20
 	for _, c := range []struct {

@@ -22,7 +22,7 @@ func TestImagesAreBuiltVerifiedAndRun(t *testing.T) {
 	t.Parallel()
 	switch {
 	case testing.Short():
-		t.Skip("it takes minutes")
+		t.Skip("it takes minutes: left out by -short")
 	case runtime.GOARCH != "amd64":
 		t.Skip("the script names images for amd64")
 	case os.Geteuid() != 0:

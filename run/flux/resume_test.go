@@ -139,7 +139,7 @@ func TestADriverKilledAtRandomMomentsLosesAndDoublesNothing(t *testing.T) {
 func TestADriverKilledBesideARealBrokerLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("it takes a minute")
+		t.Skip("it takes a minute: left out by -short")
 	}
 	killed(t, real(t, "2"), 60, 20, 1500)
 }

@@ -26,7 +26,7 @@ const (
 
 func TestTheSobolTableIsWhatTheSearchFinds(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes seconds")
+		t.Skip("takes seconds: left out by -short")
 	}
 	got := searchTable(len(sobolTable))
 	if diff := cmp.Diff(sobolTable[:], got, cmp.AllowUnexported(sobolEntry{})); diff != "" {
