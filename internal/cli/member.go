@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,7 +94,10 @@ func dialFlux(ctx context.Context, r *prepared) (*flux.Client, error) {
 			return c, nil
 		}
 	}
-	uri := cmp.Or(r.uri, os.Getenv(flux.URIEnv))
+	uri, from := os.Getenv(flux.URIEnv), "that "+flux.URIEnv+" names"
+	if r.uri != "" {
+		uri, from = r.uri, "of the environment "+r.environment
+	}
 	if uri == "" {
 		return nil, startFlux()
 	}
@@ -105,7 +107,7 @@ func dialFlux(ctx context.Context, r *prepared) (*flux.Client, error) {
 		return nil, &codeError{exitMachine, err}
 	}
 	if err != nil {
-		return nil, &run.MemberError{Member: "the Flux instance at " + uri, Err: err}
+		return nil, &run.MemberError{Member: fmt.Sprintf("the Flux instance %s, %s", from, uri), Err: err}
 	}
 	return c, nil
 }
