@@ -105,7 +105,9 @@ func each(all []runOptions, do func(runOptions) error) error {
 			return err
 		}
 		if err != nil && worst <= exitFailed {
-			worst = exit.ExitCode()
+			if worst = exit.ExitCode(); worst < 0 { // a signal ended it
+				worst = exitService
+			}
 		}
 	}
 	if worst != 0 {
