@@ -6,10 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/converged-computing/ensemble/internal/kubetest"
 	"github.com/converged-computing/ensemble/minicluster"
 	"github.com/converged-computing/ensemble/spec"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -99,5 +101,26 @@ func TestWithoutTheFluxOperatorItIsNotReady(t *testing.T) {
 	mapper.Add(minicluster.GroupVersionKind, meta.RESTScopeNamespace)
 	if err := ready(nil); err != nil {
 		t.Errorf("with MiniClusters: %v", err)
+	}
+}
+
+func TestAJobThatMakesNoPodsIsTrouble(t *testing.T) {
+	t.Parallel()
+	over := []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: corev1.ConditionTrue}}
+	for _, c := range []struct {
+		name       string
+		age        time.Duration
+		conditions []batchv1.JobCondition
+		want       bool
+	}{
+		{"one that was just made", time.Second, nil, false},
+		{"one that had its time", time.Minute, nil, true},
+		{"one that is over", time.Minute, over, false},
+	} {
+		j := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "lab", Name: "c", CreationTimestamp: metav1.NewTime(noon)}, Status: batchv1.JobStatus{Conditions: c.conditions}}
+		got := refused(j, noon.Add(c.age))
+		if (got != nil) != c.want || got != nil && (got.reason != "PodsRefused" || !strings.Contains(got.message, "kubectl -n lab describe job c")) {
+			t.Errorf("%s: got %+v, want trouble %v", c.name, got, c.want)
+		}
 	}
 }

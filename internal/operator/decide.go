@@ -76,7 +76,7 @@ type witnessJob struct {
 
 // trouble is why pods do not start.
 type trouble struct {
-	reason  string // Unschedulable, ImageError, ContainerError, AgentError
+	reason  string // Unschedulable, PodsRefused, ImageError, ContainerError, AgentError
 	message string
 	since   time.Time
 }
@@ -219,6 +219,7 @@ func (d *decision) members(w *world) {
 			m.State, m.Message = v1alpha1.MemberRunning, m.Report.Message
 		default:
 			m.State, m.Message = v1alpha1.MemberProvisioning, ""
+			d.sooner(podsPatience)
 		}
 	}
 }
@@ -274,8 +275,8 @@ func (d *decision) troubled(w *world, u *v1alpha1.Unit, m *v1alpha1.MemberStatus
 		m.State = v1alpha1.MemberProvisioning
 	}
 	m.Message = t.reason + ": " + t.message
-	if t.reason == "Unschedulable" {
-		return // nodes may come; the deadline ends it
+	if t.reason == "Unschedulable" || t.reason == "PodsRefused" {
+		return // nodes or room may come; the deadline ends it
 	}
 	if left := imagePatience - w.now.Sub(t.since); left > 0 {
 		d.sooner(left)

@@ -150,6 +150,11 @@ func TestDecisions(t *testing.T) {
 			w.ensemble.Status.Members[0].State = v1alpha1.MemberProvisioning
 			w.seen["m"] = observed{cluster: "c", size: 2, trouble: &trouble{"ImageError", "no such image", w.now.Add(-time.Minute)}}
 		}}, "Provisioning"},
+		{"pods that are refused are waited for, for as long as it takes", someSpec, []func(*world){func(w *world) {
+			running(half)(w)
+			w.ensemble.Status.Members[0].Report = nil
+			w.seen["m"] = observed{cluster: "c", size: 2, trouble: &trouble{"PodsRefused", "no room", w.now.Add(-2 * imagePatience)}}
+		}}, "Provisioning"},
 		{"and then given up", someSpec, []func(*world){func(w *world) {
 			running(half)(w)
 			w.ensemble.Status.Members[0].Report = nil

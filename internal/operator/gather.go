@@ -64,15 +64,17 @@ func (r *Reconciler) gather(ctx context.Context, e *v1alpha1.Ensemble) (*world, 
 		if err := r.size(ctx, e.Namespace, &o); err != nil {
 			return nil, err
 		}
+		var made *batchv1.Job
 		for i := range jobs.Items {
 			switch j := &jobs.Items[i]; {
 			case j.Name == o.cluster:
 				o.ended = endOf(j)
+				made = j
 			case j.Labels[v1alpha1.WitnessLabel] == o.cluster:
 				o.witness = &witnessJob{made: j.CreationTimestamp.Time, failed: endOf(j) == string(batchv1.JobFailed)}
 			}
 		}
-		nodes, placed, pulled := map[string]bool{}, 0, 0
+		nodes, placed, pulled, there := map[string]bool{}, 0, 0, 0
 		for i := range pods.Items {
 			p := &pods.Items[i]
 			if o.witness != nil && p.Labels[minicluster.JobNameLabel] == witnessName(o.cluster) {
@@ -81,6 +83,7 @@ func (r *Reconciler) gather(ctx context.Context, e *v1alpha1.Ensemble) (*world, 
 			if p.Labels[minicluster.JobNameLabel] != o.cluster || p.DeletionTimestamp != nil {
 				continue
 			}
+			there++
 			if p.Spec.NodeName != "" {
 				nodes[p.Spec.NodeName] = true
 				placed++
@@ -94,6 +97,9 @@ func (r *Reconciler) gather(ctx context.Context, e *v1alpha1.Ensemble) (*world, 
 			if t := troubleOf(p); t != nil && (o.trouble == nil || t.since.Before(o.trouble.since)) {
 				o.trouble = t
 			}
+		}
+		if m := e.Status.Member(unit); there == 0 && m != nil && m.Report == nil && made != nil {
+			o.trouble = refused(made, w.now)
 		}
 		if pulled < o.size {
 			o.images = nil // not of all yet
@@ -241,6 +247,18 @@ func endOf(j *batchv1.Job) string {
 		}
 	}
 	return ""
+}
+
+// podsPatience is how long a Job may take to make its first pod.
+const podsPatience = 30 * time.Second
+
+// refused says that a Job without pods makes none, once it had the time. Why is said by its
+// events alone, which the operator does not follow.
+func refused(j *batchv1.Job, now time.Time) *trouble {
+	if endOf(j) != "" || now.Sub(j.CreationTimestamp.Time) < podsPatience {
+		return nil
+	}
+	return &trouble{"PodsRefused", fmt.Sprintf("the Job %s makes no pods, for a quota perhaps, or for what the namespace allows pods, such as no root (user of the member): kubectl -n %s describe job %s says why", j.Name, j.Namespace, j.Name), j.CreationTimestamp.Time}
 }
 
 // troubleOf says why a pod does not start, and since when.
